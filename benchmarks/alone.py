@@ -136,12 +136,12 @@ def run(
         settings = loadgen.settings_for(scenario, "performance", wanted, 1.0)
         driven: loadgen.SUT = sut if nothing else OrderedSUT(sut, library)
         driven = Watched(driven, *at) if at else driven
-        begun, cpu = time.perf_counter(), time.process_time()
+        began, cpu = time.perf_counter(), time.process_time()
         loadgen.run(scenario, "performance", settings, wanted, driven, library, IMAGES, folder, trace=trace)
         cpu = time.process_time() - cpu
         sut.close()
         found = summary.performance(folder, scenario)
-        rate = found.samples_per_second or samples / (time.perf_counter() - begun)
+        rate = found.samples_per_second or samples / (time.perf_counter() - began)
         return Run(rate, 1e6 * cpu / samples, 1e3 * found.latency_ms.get("p50", 0.0))
 
 

@@ -23,12 +23,12 @@ def alone_rows(in_venv: Callable[..., dict[str, Any]], quick: bool) -> list[Row]
     def trace() -> tuple[str, str]:
         """The share of a core that LoadGen's trace takes where runs are traced at most, and of a SingleStream query's time."""
         found = in_venv("alone.py", "trace", pairs, samples)
-        most = found["most"]
-        shares = {key: found[key]["cpu"] * most / 1e6 for key in ("offline", "singlestream")}
-        late = found["singlestream"]["latency"] * most / 1e6
+        maximum = found["most"]
+        shares = {key: found[key]["cpu"] * maximum / 1e6 for key in ("offline", "singlestream")}
+        late = found["singlestream"]["latency"] * maximum / 1e6
         text = (
             f"Offline {found['offline']['cpu']:.1f} µs of CPU a sample, SingleStream {found['singlestream']['cpu']:.1f} µs a "
-            f"query and {found['singlestream']['latency']:.1f} µs of latency; at {most:g} samples/s "
+            f"query and {found['singlestream']['latency']:.1f} µs of latency; at {maximum:g} samples/s "
             f"{shares['offline']:.2%}, {shares['singlestream']:.2%} and {late:.2%}"
         )
         return text, f"at most 2 %: {'met' if max(late, *shares.values()) <= 0.02 else 'MISSED'}"

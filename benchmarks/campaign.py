@@ -99,7 +99,7 @@ def queue_alone(cells: int) -> dict[str, float]:
     if command(["run", "program:toy-bench", "--trust", "--quiet", "--out=json"]):
         raise SystemExit("the toy benchmark does not run")
     entry = find(Repositories(), "experiment")[0]
-    meta, session, begun = read_experiment(entry), Session(trust=True), time.process_time()
+    meta, session, began = read_experiment(entry), Session(trust=True), time.process_time()
     campaign = open_campaign(session, Definition(program.uid, Matrix({}, _axes(cells))), name="queued")
     journal = campaign.journal
     planned = plan_cells(session, program, campaign.cells())
@@ -110,7 +110,7 @@ def queue_alone(cells: int) -> dict[str, float]:
                 if job := queue.next():
                     queue.begin(job)
                     queue.finished(job, entry.uid, meta, "machine", 10.0)
-    seconds = time.process_time() - begun
+    seconds = time.process_time() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"machines": 0, "cells": cells, "cpu_ms_a_cell": 1e3 * seconds / cells, "MiB": peak}
 
@@ -147,9 +147,9 @@ def simulate(machines: int, cells: int) -> dict[str, float]:
         with clusters.connected(session, clusters.Place(address)) as cluster:
             cluster.client.wait_for_workers(machines, timeout=1800)
             bare = _seconds_of_plain_tasks(cluster.client, min(cells, 5000))
-            before, begun = time.process_time(), time.perf_counter()
+            before, began = time.process_time(), time.perf_counter()
             outcome = distribution.distribute(session, program, campaign, Limits(hopeless=0), cluster)
-            wall, cpu = time.perf_counter() - begun, time.process_time() - before
+            wall, cpu = time.perf_counter() - began, time.process_time() - before
     if outcome.left or counts(campaign)["runs"] != len(campaign.cells()):
         raise SystemExit(f"{outcome.left} runs are left, and {counts(campaign)['runs']} were made")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -166,9 +166,9 @@ def simulate(machines: int, cells: int) -> dict[str, float]:
 
 def _seconds_of_plain_tasks(client: Any, count: int) -> float:
     """Seconds for a task that does nothing, of many that are submitted together: what Dask itself needs."""
-    begun = time.perf_counter()
+    began = time.perf_counter()
     client.gather(client.map(abs, range(count), pure=False))
-    return (time.perf_counter() - begun) / count
+    return (time.perf_counter() - began) / count
 
 
 def _seconds_to_take_home(entry: Entry) -> float:
@@ -185,9 +185,9 @@ def _seconds_to_take_home(entry: Entry) -> float:
     seconds = []
     for _ in range(9):
         shutil.rmtree(entry.path)
-        begun = time.perf_counter()
+        began = time.perf_counter()
         take_home(Session(), answer, "")
-        seconds.append(time.perf_counter() - begun)
+        seconds.append(time.perf_counter() - began)
     return statistics.median(seconds)
 
 

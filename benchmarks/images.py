@@ -30,9 +30,9 @@ _CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else o
 
 def seconds(work: Callable[[], object]) -> float:
     """How long something takes."""
-    begun = time.perf_counter()
+    began = time.perf_counter()
     work()
-    return time.perf_counter() - begun
+    return time.perf_counter() - began
 
 
 def plain(images: ImageList, side: int) -> None:

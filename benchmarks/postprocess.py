@@ -54,9 +54,9 @@ def plain(network: SSDResNet34, scores: torch.Tensor, offsets: torch.Tensor) -> 
 def median_ms(run: Callable[[], object]) -> float:
     rows = []
     for _ in range(ROUNDS + 1):
-        begun = time.perf_counter()
+        began = time.perf_counter()
         run()
-        rows.append(time.perf_counter() - begun)
+        rows.append(time.perf_counter() - began)
     return 1e3 * statistics.median(rows[1:])
 
 

@@ -52,9 +52,9 @@ class Bench:
         rows: list[list[float]] = [[] for _ in commands]
         for _ in range(times + 1):
             for (words, environment), row in zip(commands, rows, strict=True):
-                begun = time.perf_counter()
+                began = time.perf_counter()
                 subprocess.run(words, env=environment, capture_output=True, check=True)
-                row.append(time.perf_counter() - begun)
+                row.append(time.perf_counter() - began)
         return [statistics.median(row[1:]) for row in rows]
 
     def usage(self, command: list[str]) -> tuple[float, float]:
@@ -308,9 +308,9 @@ def main() -> None:
         """What `ck run` takes outside the harness when all is installed."""
         seconds = []
         for _ in range(bench.rounds):
-            begun = time.perf_counter()
+            began = time.perf_counter()
             run = bench.ck("run", "program:object-detection", *bench.model("onnxruntime"), "--mode=accuracy", "--count=8")
-            whole = time.perf_counter() - begun
+            whole = time.perf_counter() - began
             meta = bench.ck("load", f"experiment:{run['experiment']['alias']}")["dict"]
             seconds.append(whole - meta["seconds"]["harness"])
         middle = statistics.median(seconds)
@@ -318,7 +318,7 @@ def main() -> None:
 
     def measured(*words: str) -> tuple[float, float, float]:
         """Seconds, seconds of CPU and MB that a command takes."""
-        begun = time.perf_counter()
+        began = time.perf_counter()
         with subprocess.Popen(
             [*bench.command, *words, "--quiet"], env=bench.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         ) as process:
@@ -328,7 +328,7 @@ def main() -> None:
             process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise SystemExit(f"ck {' '.join(words)} failed: {said.decode()[-2000:]}")
-        return time.perf_counter() - begun, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+        return time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
     def report() -> tuple[str, str]:
         """The page of a run of 5,000 images with drawn objects; the packages of `ck report` are installed before."""

@@ -78,9 +78,9 @@ def search(cores: int, image_ms: float) -> dict[str, Any]:
         crowd = sessions * threads / cores
         return [Worker(MODEL, Waiting(threads, image_ms, crowd), library) for _ in range(sessions)]
 
-    begun = time.perf_counter()
+    began = time.perf_counter()
     chosen, _, _, rates = tuning.fastest(space, make, list(range(16)))
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - began
     grid = [space.layout(one, two, three) for one in range(len(space.threads)) for two in range(2) for three in range(5)]
     best = max(rate_of(layout, cores, image_ms) for layout in grid if layout)
     return {

@@ -82,9 +82,9 @@ def bare(annotations: dict[str, Any], table: np.ndarray) -> Any:
 
 def seconds(work: Callable[[], object]) -> float:
     """CPU time of the work, s."""
-    begun = time.process_time()
+    began = time.process_time()
     work()
-    return time.process_time() - begun
+    return time.process_time() - began
 
 
 def score(rounds: int, images: int) -> dict[str, float]:

@@ -85,9 +85,9 @@ class Bare:
         end = time.perf_counter() + self._seconds
         while time.perf_counter() < end:
             at = len(rows) % len(self._images)
-            begun = time.perf_counter()
+            began = time.perf_counter()
             self._team[0](self._images[at : at + 1])
-            rows.append(time.perf_counter() - begun)
+            rows.append(time.perf_counter() - began)
         return float(np.percentile(rows, 90) * 1e3)
 
     def throughput(self) -> float:
@@ -111,10 +111,10 @@ class Bare:
         for thread in threads:
             thread.start()
         gate.wait()
-        begun = time.perf_counter()
+        began = time.perf_counter()
         for thread in threads:
             thread.join()
-        return sum(counts) / (max(ends) - begun)
+        return sum(counts) / (max(ends) - began)
 
 
 def best(spec: Spec, images: np.ndarray, limit: int | None) -> Layout:

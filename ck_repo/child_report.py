@@ -20,7 +20,7 @@ def follow(lines: Iterable[str], kept: IO[str], *, shown: bool = True) -> None:
     with ExitStack() as bars:
         task: progress.Task | None = None
         for line in lines:
-            row = _told(line)
+            row = _parse(line)
             if row and not shown:
                 continue
             if row and row.say is not None:
@@ -49,7 +49,7 @@ class _Report:
     note: str = optional("")
 
 
-def _told(line: str) -> _Report | None:
+def _parse(line: str) -> _Report | None:
     """Parse a line of output as a report; None if it is ordinary output."""
     if not line.startswith(('{"progress"', '{"say"')):
         return None

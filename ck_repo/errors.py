@@ -100,7 +100,7 @@ class DetectError(CKError):
     code = 9
 
 
-class NotTheSameError(CKError):
+class MismatchError(CKError):
     """Verification failed: a digest, an accuracy or an environment differs."""
 
     code = 10

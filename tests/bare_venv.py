@@ -1,4 +1,4 @@
-"""A venv as far as its own files go: an interpreter, and no packages."""
+"""The files of a venv: an interpreter, and no packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cluster for tests: a scheduler, and workers in processes of their own that are machines with repositories of their own."""
+"""A cluster for tests: a scheduler, and worker processes that act as machines with their own repositories."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from cluster_machines import copied_machine
 from ck_repo.campaign.certificates import certificates, worker_words
 from ck_repo.session import Session
 
-WAIT = 300.0  # s; only what hangs takes as long
+WAIT = 300.0  # s; only reached by what hangs
 _ROOT = Path(__file__).resolve().parents[1]
-# libfaketime, under which a worker may be, moves the end of time.sleep as if it were a time of day; it leaves select alone
+# libfaketime, which a worker may use, shifts the end of time.sleep as if it were a time of day; it does not affect select
 _WORKER = """
 import select, sys, time
 time.sleep = lambda seconds: select.select([], [], [], seconds)
@@ -86,7 +86,7 @@ class Lab:
         return process
 
     def stop(self, *processes: subprocess.Popen[bytes]) -> None:
-        """Kill processes, and what they have started; all by default."""
+        """Kill processes and their children; all by default."""
         for process in processes or tuple(reversed(self.processes)):
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -103,7 +103,7 @@ def until(condition: Callable[[], bool], process: subprocess.Popen[bytes] | None
 
 
 class Link:
-    """A link to a port of this machine that can be cut: a process of its own passes everything on."""
+    """A link to a local port that can be cut; a separate process forwards everything."""
 
     def __init__(self, port: int) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:

@@ -1,4 +1,4 @@
-"""Machines of a cluster that are folders of this one: each with its own CK_REPOS, CK_TOOLS and name."""
+"""Cluster machines simulated by folders: each with its own CK_REPOS, CK_TOOLS and name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bare_venv import bare_venv
 
 
 def copied_machine(folder: Path, name: str) -> dict[str, str]:
-    """The environment of a machine with a copy of the repositories, and with a venv of its own."""
+    """The environment of a machine with a copy of the repositories and its own venv."""
     if not folder.exists():
         shutil.copytree(os.environ["CK_REPOS"], folder / "CK", symlinks=True)
         venv = folder / "CK/local/venv/mlperf-inference/venv"

@@ -1,4 +1,4 @@
-"""COCO data sets of images that are made here: JPEG files, annotations with boxes, and COCO's category ids with their gaps."""
+"""Generated COCO data sets: JPEG files, annotations with boxes, and COCO's category ids with their gaps."""
 
 from __future__ import annotations
 

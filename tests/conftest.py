@@ -1,4 +1,4 @@
-"""What every test stands on: empty CK folders, a made submission tree, and the published data where that is available."""
+"""Fixtures for all tests: empty CK folders, a generated submission tree, and the published data where available."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from trees import Submissions
 
 ROOT = Path(__file__).resolve().parents[1]
 HARNESS = ROOT / "program" / "object-detection"
-sys.path.insert(0, str(HARNESS))  # the harness is no installed package: it runs from its entry
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; the children of tests would ignore it as well
+sys.path.insert(0, str(HARNESS))  # the harness is not an installed package: it runs from its entry
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; children would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -25,12 +25,12 @@ _COLLECTED = pytest.StashKey[set[Path]]()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Remember the files that gave tests, before options deselect any."""
+    """Record the files that contain tests, before options deselect any."""
     config.stash.setdefault(_COLLECTED, set()).update(item.path for item in items)
 
 
 def pytest_collectreport(report: pytest.CollectReport) -> None:
-    """Remember the files that skip themselves: pytest reports the reason."""
+    """Record the files that are skipped: pytest reports the reason."""
     if report.skipped:
         _SKIPPED.add(ROOT / report.nodeid)
 
@@ -43,7 +43,7 @@ def collected_files(pytestconfig: pytest.Config) -> frozenset[Path]:
 
 @pytest.fixture(autouse=True)
 def ck_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Empty CK_REPOS and CK_TOOLS, and quick retries; no test touches the user's own."""
+    """Empty CK_REPOS and CK_TOOLS, and quick retries; no test uses the user's own."""
     for name in [name for name in os.environ if name.startswith("CK_") and name != "CK_TEST_DATA"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("CK_REPOS", str(tmp_path / "CK"))
@@ -55,7 +55,7 @@ def ck_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def data() -> Path:
-    """The folder of published data: ../shared/data beside the checkout, or CK_TEST_DATA; without it the test is skipped."""
+    """The folder of published data: ../shared/data next to the checkout, or CK_TEST_DATA; without it the test is skipped."""
     folder = Path(os.environ.get("CK_TEST_DATA") or ROOT.parent / "shared" / "data")
     if not (folder / "coco79").is_dir():
         pytest.skip(f"no published data in {folder} (CK_TEST_DATA names another folder)")
@@ -64,7 +64,7 @@ def data() -> Path:
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Submissions:
-    """The tree and the table of `trees`; not to be altered."""
+    """The tree and the table of `trees`; not to be modified."""
     folder = tmp_path_factory.mktemp("submissions")
     trees.write_tree(folder / "tree")
     trees.write_table(folder / "table.csv")
@@ -79,13 +79,13 @@ def published(data: Path) -> Submissions:
 
 @pytest.fixture(scope="session", params=["made", "published"])
 def submissions(request: pytest.FixtureRequest) -> Submissions:
-    """The made tree, and the published one."""
+    """The generated tree, and the published one."""
     found: Submissions = request.getfixturevalue(request.param)
     return found
 
 
 @pytest.fixture
 def tree(made: Submissions, tmp_path: Path) -> Path:
-    """A copy of one submitter's part of the made tree, which a test may alter: six results, closed division."""
+    """A copy of one submitter's part of the generated tree, for a test to modify: six results, closed division."""
     shutil.copytree(made.root / "closed" / trees.SUBMITTER, tmp_path / "tree/closed" / trees.SUBMITTER)
     return tmp_path / "tree"

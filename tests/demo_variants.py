@@ -45,23 +45,23 @@ class Variant:
     _first = 0
 
     def output(self, old: str, new: str) -> None:
-        """Answer another tensor in the place of an output; its type and shape stay."""
+        """Return another tensor in place of an output, with the same type and shape."""
         next(row for row in self.graph.output if row.name == old).name = new
 
     def outputs(self, **shapes: tuple[int, list[Any]]) -> None:
-        """Answer these tensors alone: type and shape of each."""
+        """Return only these tensors: type and shape of each."""
         del self.graph.output[:]
         for name, (dtype, shape) in shapes.items():
             self.graph.output.append(self.onnx.helper.make_tensor_value_info(name, dtype, shape))
 
     def takes(self, name: str, dtype: int, shape: list[Any]) -> str:
-        """Take an input of that type and shape; returns what the graph has to be given."""
+        """Replace an input by one of that type and shape; return what the graph must be given."""
         del self.graph.input[:]
         self.graph.input.append(self.onnx.helper.make_tensor_value_info(name, dtype, shape))
         return IMAGE
 
     def rename(self, old: str, new: str) -> None:
-        """Give an input or output another name."""
+        """Rename an input or output."""
         for row in (*self.graph.input, *self.graph.output):
             row.name = new if row.name == old else row.name
         for node in self.graph.node:
@@ -70,7 +70,7 @@ class Variant:
 
 
 def boxes_as(variant: Variant, order: str, scale: float = 1.0) -> None:
-    """Boxes in another order of numbers, and in other units."""
+    """Boxes with another order of coordinates, and in other units."""
     corners = [
         variant.node("Gather", [BOXES, variant.constant(f"at_{at}", [at], "int64")], f"corner_{at}", axis=2) for at in range(4)
     ]

@@ -1,4 +1,4 @@
-"""Logs as LoadGen 1.0 writes them, of runs that nobody made: its files, events and order, with figures of ours.
+"""Logs as LoadGen 1.0 writes them, of fictitious runs: its files, events and order, with our own figures.
 
 The events of a log are those of LoadGen's sources at v1.0 (test_settings_internal.cc, loadgen.cc, logging.cc).
 `test_mlperf_made_tree.py` compares them with published logs where those are available.
@@ -35,7 +35,7 @@ DURATION_MS = 600_000
 
 @dataclass(frozen=True)
 class Run:
-    """What a run was asked for and what it came to.
+    """The settings and results of a run.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Run:
 
     @property
     def end(self) -> datetime:
-        """Eleven minutes after the begin."""
+        """Eleven minutes after the start."""
         return self.begin + timedelta(minutes=11)
 
     @property
@@ -171,14 +171,14 @@ def _requested(run: Run) -> Iterator[tuple[str, Any]]:
 def _effective(run: Run) -> Iterator[tuple[str, Any]]:
     offline = run.scenario == "Offline"
     queries = 1 if offline else MINIMUM_QUERIES[run.scenario]
-    told: dict[str, Any] = {
+    values: dict[str, Any] = {
         "scenario": run.scenario, "test_mode": run.mode, "samples_per_query": run.samples_per_query, "target_qps": run.rate,
         "target_latency_ns": run.bound_ns, "target_latency_percentile": 0.9 if run.scenario == "SingleStream" else 0.99,
         "max_async_queries": 0 if run.scenario == "Server" else 1, "target_duration_ms": 0 if offline else DURATION_MS,
         "min_duration_ms": DURATION_MS, "max_duration_ms": 0, "min_query_count": queries, "max_query_count": 0,
         "min_sample_count": queries * run.samples_per_query, **_audited(run), "performance_sample_count": run.sample_count,
     }  # fmt: skip
-    yield from ((f"effective_{key}", value) for key, value in told.items())
+    yield from ((f"effective_{key}", value) for key, value in values.items())
 
 
 def _audited(run: Run) -> dict[str, Any]:
@@ -255,12 +255,12 @@ def summary(run: Run) -> str:
         lines += ["", f'Per-query latency:  "target_ns" : {run.bound_ns}, "target_ms" : {run.bound_ns // 1_000_000}']
         lines += [f"{name} percentile latency (ns)   : {value}" for name, value in run.latencies.items()]
         lines += ["", "Per-sample latency:"]
-    told = dict(events(run))
+    values = dict(events(run))
     if run.scenario == "SingleStream":
-        lines.append(f"QPS w/ loadgen overhead         : {told['result_qps_with_loadgen_overhead']}")
-        lines += [f"QPS w/o loadgen overhead        : {told['result_qps_without_loadgen_overhead']}", ""]
+        lines.append(f"QPS w/ loadgen overhead         : {values['result_qps_with_loadgen_overhead']}")
+        lines += [f"QPS w/o loadgen overhead        : {values['result_qps_without_loadgen_overhead']}", ""]
     elif run.scenario == "Server":
-        lines += [f"Completed samples per second    : {told['result_completed_samples_per_sec']:.2f}", ""]
+        lines += [f"Completed samples per second    : {values['result_completed_samples_per_sec']:.2f}", ""]
     found = run.sample_latencies
     lines.append(f"Min latency (ns)                : {found['50.00'] // 2}")
     lines.append(f"Max latency (ns)                : {2 * found['99.90']}")
@@ -271,7 +271,7 @@ def summary(run: Run) -> str:
         "target_latency_ns": "target_latency (ns):", "min_duration_ms": "min_duration (ms):",
         "max_duration_ms": "max_duration (ms):",
     }  # fmt: skip
-    effective = {key.removeprefix("effective_"): value for key, value in told.items() if key.startswith("effective_")}
+    effective = {key.removeprefix("effective_"): value for key, value in values.items() if key.startswith("effective_")}
     left_out = ("scenario", "test_mode", "target_latency_percentile", "target_duration_ms", "min_sample_count")
     lines += [
         f"{names.get(key, f'{key} :')} {int(value) if isinstance(value, bool) else value}"
@@ -295,7 +295,7 @@ def accuracy_log(samples: int, seed: int = 1) -> bytes:
 
 
 def truncated(log: bytes) -> tuple[bytes, str]:
-    """The log as it is submitted, and the digest of the whole: the rules keep 4096 bytes at either end."""
+    """The log as submitted, and the digest of the full one: the rules keep 4096 bytes at either end."""
     return log[:4096] + b"\n\n...\n\n" + log[-4096:], sha256(log).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Small model files that frameworks run: SSD's interface around a few weights."""
+"""Small runnable model files: SSD's interface around a few weights."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def write_onnx(path: Path, *, eight_bits: bool = False) -> Path:
 
 
 def write_tflite(path: Path) -> Path:
-    """A TFLite file whose detection op gets `TFLITE_BOXES` and `TFLITE_SCORES`, whatever the image: 10 of 12 boxes come out.
+    """A TFLite file whose detection op gets `TFLITE_BOXES` and `TFLITE_SCORES` for any image; it returns 10 of 12 boxes.
 
     Field numbers: schema.fbs of TensorFlow Lite. The operator's names are the last thing in the FlatBuffer, as files that
     TensorFlow writes have them; labels follow as a zip archive.
@@ -99,7 +99,7 @@ def write_tflite(path: Path) -> Path:
         (f"{name}:2", 0, (1, TFLITE_DETECTIONS), None),
         (f"{name}:3", 0, (1,), None),
     ]
-    stored = [_table(builder, {})]  # buffer 0 is empty: of what has no content
+    stored = [_table(builder, {})]  # buffer 0 is empty, for tensors without content
     rows = []
     for title, kind, shape, content in tensors:
         buffer = 0
@@ -158,7 +158,7 @@ def write_tflite_tensors(
 def cut_at(path: Path, copy: Path, lengths: list[int]) -> Iterator[Path]:
     """A copy of the file at each of these lengths."""
     shutil.copyfile(path, copy)
-    for length in sorted(lengths, reverse=True):  # a copy that is only ever made shorter
+    for length in sorted(lengths, reverse=True):  # a copy that only gets shorter
         os.truncate(copy, length)
         yield copy
 

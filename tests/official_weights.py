@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
-# count, and `digest` of what was read from ssd_mobilenet_v1.pytorch and resnet34-ssd1200.pytorch
+# count, and `digest` of ssd_mobilenet_v1.pytorch and resnet34-ssd1200.pytorch
 OFFICIAL = {
     "ssd-mobilenet": (107, "c1864ee958248cbf52f40efc9770f133b9276bb6077250328bd6eb27134d4480"),
     "ssd-resnet34": (218, "eb9a962b6e56840800a417ea8426c6578bbec8140e5336d4516d8a90aa422e14"),

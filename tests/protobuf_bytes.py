@@ -1,4 +1,4 @@
-"""Messages of protobuf, field by field: files of ONNX and frozen graphs of TensorFlow that need no framework."""
+"""Protobuf messages, field by field: ONNX files and frozen TensorFlow graphs without a framework."""
 
 from __future__ import annotations
 

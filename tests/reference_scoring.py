@@ -1,4 +1,4 @@
-"""mAP of an ONNX model of the profile ``coco-300`` on a COCO data set, with none of the harness's code.
+"""mAP of an ONNX model of the profile ``coco-300`` on a COCO data set, without any code of the harness.
 
 As mlcommons/inference v1.0.1 does it: OpenCV reads, turns BGR into RGB and resizes in float; ONNX Runtime runs one image at a
 time; pycocotools scores boxes in pixels of the original image.

@@ -1,4 +1,4 @@
-"""Experiments of made images, detections and times, as a run leaves them."""
+"""Experiments with generated images, detections and times, as a run leaves them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOSTILE = '</script><img src=x onerror="window.hacked=1"><b>{{7*7}}\''
 
 @dataclass
 class Made:
-    """What an experiment of the tests is made of; the default is an Offline run over 12 images."""
+    """The content of a test experiment; by default an Offline run over 12 images."""
 
     name: str = "made"
     scenario: str = "offline"
@@ -40,7 +40,7 @@ class Made:
 
 
 def detections(content: dict[str, Any], seed: int) -> dict[int, list[tuple[float, ...]]]:
-    """For most objects a box near by, of which some have another class; and boxes where nothing is."""
+    """A box near most objects, some with another class, and spurious boxes."""
     chance = random.Random(seed)
     found: dict[int, list[tuple[float, ...]]] = {}
     for index, image in enumerate(content["images"]):
@@ -58,7 +58,7 @@ def detections(content: dict[str, Any], seed: int) -> dict[int, list[tuple[float
 
 
 def columns(scenario: str, count: int, seed: int) -> dict[str, Any]:
-    """The times of so many samples."""
+    """Times of that many samples."""
     chance = random.Random(seed)
     latency = [int(chance.gammavariate(4, 2e6)) + 1_000_000 for _ in range(count)]
     start = [0.0] * count if scenario == "offline" else [20_000.0 * number for number in range(count)]
@@ -131,7 +131,7 @@ def make(folder: Path, made: Made) -> Entry:
 
 
 def _digest(home: Path) -> str:
-    """Stands for the digest of a data set."""
+    """Replaces the digest of a data set."""
     return hashlib.sha256(home.name.encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""A page that a browser has open."""
+"""A page opened in a browser."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 @dataclass
 class Visit:
-    """An open page, and what it complained of or asked the network for."""
+    """An open page, its errors and its network requests."""
 
     page: Any
     complaints: list[str]
     requests: list[str]
 
     def values(self, chart: str, name: str = "table") -> list[dict[str, Any]]:
-        """The rows that a chart has drawn."""
+        """The data points that a chart has drawn."""
         return list(self.page.evaluate("([chart, name]) => window.ckViews[chart].data(name)", [chart, name]))
 
     def marks(self, chart: str, kind: str) -> int:
-        """How many marks of a kind a chart has on the page."""
+        """The number of marks of a kind that a chart has drawn."""
         return int(self.page.locator(f"[data-chart={chart}] .mark-{kind} path, [data-chart={chart}] .mark-{kind} line").count())

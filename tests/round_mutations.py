@@ -1,4 +1,4 @@
-"""Ways of changing one result of a submission tree, with the verdict of our checker and of the round's own one after each."""
+"""Mutations of a result in a submission tree, with the verdicts of our checker and of the round's own one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ck_repo.rounds.round import Round
 ACCEPTED, REJECTED = "accepted", "rejected"
 BOTH = (REJECTED, REJECTED)
 NEITHER = (ACCEPTED, ACCEPTED)
-OURS = (REJECTED, ACCEPTED)  # the round's own checker overlooks it, or counts it elsewhere
+OURS = (REJECTED, ACCEPTED)  # the round's own checker misses it, or counts it elsewhere
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,12 @@ Verdicts = tuple[str, str]  # ours, the round's own
 
 @dataclass(frozen=True)
 class Mutation:
-    """A way of changing a result.
+    """A mutation of a result.
 
     Attributes
     ----------
     verdicts
-        Ours and the round's own after it; None where it does not apply.
+        Ours and the round's own; None where it does not apply.
     """
 
     name: str
@@ -118,7 +118,7 @@ def _in_every_run(site: Site, change: Callable[[Path], None]) -> None:
 
 
 def _key(key: str, value: str | None) -> Change:
-    """Give a key of the performance logs another value, as it stands in the file; None takes it out."""
+    """Set a key of the performance logs to a value as it appears in the file; None removes it."""
 
     def change(site: Site) -> None:
         _in_every_run(site, lambda folder: _edit(folder / site.log, lambda text: _with_key(site, text, key, value)))
@@ -369,7 +369,7 @@ def _early_stopping(verdicts: Verdicts) -> Callable[[Site], Verdicts | None]:
 
 
 def _query_count(site: Site) -> Verdicts:
-    """Early stopping decides on the number of queries, and the checkers do not read it then."""
+    """Early stopping decides on the number of queries, which the checkers do not read then."""
     return NEITHER if site.round.scenario(site.target.logged).early_stopping else BOTH
 
 

@@ -1,4 +1,4 @@
-"""A small submission tree for each round whose trees are checked, in the round's own log format. Everything is invented.
+"""A small fictitious submission tree for each round whose trees are checked, in the round's own log format.
 
 Closed: an edge box with the small model (with power from v1.0 on) and a server with the large one. Open: a box with another
 network, whose Offline result is inferred from the log of its SingleStream run.
@@ -39,7 +39,7 @@ class Target:
     Attributes
     ----------
     logged
-        The scenario whose log it has.
+        The scenario of its log.
     """
 
     division: str
@@ -84,7 +84,7 @@ def targets(round_: Round) -> list[Target]:
 
 
 def with_power(round_: Round, target: Target) -> bool:
-    """Whether the tree gets a power measurement of a result."""
+    """Whether a result of the tree has a power measurement."""
     return round_.text_log is None and target.system == BOX and target.scenario in ("Offline", "SingleStream")
 
 

@@ -1,7 +1,7 @@
-"""Hold the checker against the rounds' own: on published trees, and on trees that are changed in every way of the catalogue.
+"""Compare the checker with the rounds' own: on published trees, and on trees with every mutation of the catalogue.
 
-Run by ``nox -s rounds``. The folder of published trees is ``CK_TEST_DATA``, or ../shared/data beside the checkout; without
-it only the made trees are checked.
+Run by ``nox -s rounds``. The folder of published trees is ``CK_TEST_DATA``, or ../shared/data next to the checkout; without
+it only the generated trees are checked.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from ck_repo.rounds.round import DEFAULT, Round, load_round
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("CK_TEST_DATA") or HERE.parent.parent / "shared" / "data")
-_MOST = 3  # published results of a round and system type that are changed
+_MAXIMUM = 3  # published results of a round and system type that are changed
 
 
 @dataclass
 class Count:
-    """How many of something are equal."""
+    """The number of equal items."""
 
     equal: int = 0
     all: int = 0
@@ -47,7 +47,7 @@ class Count:
 
 @dataclass
 class Comparison:
-    """What a published tree came to."""
+    """The outcome of a published tree."""
 
     results: int = 0
     verdicts: Count = field(default_factory=Count)
@@ -69,7 +69,7 @@ class Comparison:
 
 
 def compare(round_: Round, tree: Path, summary: Path) -> Comparison:
-    """Compare our results of a tree with a summary that the official checker wrote of it."""
+    """Compare our results of a tree with the official checker's summary of it."""
     expected: dict[str, list[dict[str, str]]] = {}
     with open(summary, encoding="utf-8", newline="") as file:
         for line in csv.DictReader(file):
@@ -118,7 +118,7 @@ def compare_table(round_: Round, tree: Path, table: Path) -> Comparison:
 
 
 def mutated(round_: Round, base: Path, rows: list[Target], *, made: bool) -> tuple[Count, Counter[str]]:
-    """Change results of a tree in every way of the catalogue, and count the verdicts that are as expected."""
+    """Apply every mutation of the catalogue to results of a tree, and count the expected verdicts."""
     count, wrong = Count(), Counter[str]()
     with tempfile.TemporaryDirectory() as scratch:
         for mutation in catalogue(round_):
@@ -169,12 +169,12 @@ def _code(base: Path, target: Target) -> list[str]:
 
 
 def published_targets(round_: Round, tree: Path) -> Iterator[Target]:
-    """Some accepted results of a published tree: of each kind of system and scenario a few."""
+    """Some accepted results of a published tree: a few of each kind of system and scenario."""
     seen: Counter[tuple[str, str]] = Counter()
     for row in check_tree(round_, tree, skip_compliance=True).results:
         kind = system_type(row.system)
         scenario = round_.folder_scenario(row.place.scenario)
-        if row.status != ACCEPTED or row.inferred or scenario != row.place.scenario or seen[kind, scenario] >= _MOST:
+        if row.status != ACCEPTED or row.inferred or scenario != row.place.scenario or seen[kind, scenario] >= _MAXIMUM:
             continue
         if json.loads(row.place.system_file.read_text(encoding="utf-8")).get("division") != row.place.division:
             continue
@@ -183,7 +183,7 @@ def published_targets(round_: Round, tree: Path) -> Iterator[Target]:
 
 
 def main() -> int:
-    """Print what is equal; 1 if anything is not."""
+    """Print what is equal; return 1 if anything is not."""
     bad = 0
     for name in [word for word in sys.argv[1:] if word in ROUNDS] or ROUNDS:
         round_ = load_round(name)

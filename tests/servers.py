@@ -1,4 +1,4 @@
-"""A real HTTP server on 127.0.0.1 that behaves well or badly, answer by answer, as a test tells it."""
+"""A real HTTP server on 127.0.0.1 with good or bad behaviour, scripted by tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-WAIT = 30  # s; only a test that fails waits as long
+WAIT = 30  # s; only reached by a failing test
 
 
 class Call(BaseHTTPRequestHandler):
@@ -30,12 +30,12 @@ class Call(BaseHTTPRequestHandler):
 
     @property
     def begin(self) -> int | None:
-        """Where the part that is asked for begins; None if all is asked for."""
+        """The start of the requested range; None without a range."""
         text = self.headers.get("Range", "")
         return int(text.removeprefix("bytes=").removesuffix("-")) if text else None
 
     def send(self, status: int, body: bytes, **headers: object) -> None:
-        """Headers, then the body, whatever they say of each other."""
+        """Send headers, then the body, even if they contradict each other."""
         self.send_response(status)
         for name, value in {"Content_Length": len(body), **headers}.items():
             self.send_header(name.replace("_", "-"), str(value))
@@ -43,7 +43,7 @@ class Call(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Do not respond."""
 
 
 Answer = Callable[[Call], object]
@@ -55,12 +55,12 @@ class _Http(ThreadingHTTPServer):
 
 
 class Server:
-    """What a test sees of the server.
+    """The server as seen by a test.
 
     Attributes
     ----------
     requests
-        (path, Range header) of every request, in their order.
+        (path, Range header) of every request, in order.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class Server:
         return f"http://127.0.0.1:{self._http.server_port}"
 
     def give(self, path: str, *answers: Answer) -> str:
-        """Answer the requests for `path` one after the other so; the last answer stays. Returns the URL."""
+        """Answer requests for `path` with these, one after the other; the last one repeats. Returns the URL."""
         self._answers[path] = list(answers)
         return self.url + path
 
@@ -102,7 +102,7 @@ class Server:
 
 
 def whole(content: bytes, after: int | None = None) -> Answer:
-    """A good server: ranges are honoured. With `after` the connection is cut behind that many bytes of what is asked for."""
+    """A good server that supports ranges. With `after` the connection is cut after that many bytes of the requested range."""
 
     def answer(call: Call) -> None:
         begin = call.begin or 0
@@ -119,7 +119,7 @@ def whole(content: bytes, after: int | None = None) -> Answer:
 
 
 def without_ranges(content: bytes) -> Answer:
-    """A server that always sends all."""
+    """A server that always sends the whole file."""
     return lambda call: call.send(200, content)
 
 
@@ -136,7 +136,7 @@ def elsewhere(content: bytes, begin: int) -> Answer:
 
 
 def announced(content: bytes, length: int) -> Answer:
-    """A server whose Content-Length is not that of the content."""
+    """A server whose Content-Length differs from the content's length."""
     return lambda call: call.send(200, content, Content_Length=length)
 
 
@@ -151,17 +151,17 @@ def document(value: Any) -> Answer:
 
 
 def hanging() -> Answer:
-    """A server that takes the request and says nothing."""
+    """A server that accepts the request and does not respond."""
     return lambda call: call.room.stopping.wait()
 
 
 def redirect(place: str) -> Answer:
-    """A server that sends on to another place."""
+    """A server that redirects to another location."""
     return lambda call: call.send(302, b"", Location=place)
 
 
 def swelling(content: bytes) -> Answer:
-    """A server that compresses without being asked, ranges too."""
+    """A server that compresses without being asked, including ranges."""
 
     def answer(call: Call) -> None:
         packed = gzip.compress(content[call.begin or 0 :])
@@ -184,7 +184,7 @@ def version(content: bytes, tag: str, after: int | None = None) -> Answer:
 
 
 def stalling(content: bytes, after: int) -> Answer:
-    """A server that sends some bytes and then nothing, and keeps the connection."""
+    """A server that sends some bytes and then nothing, and keeps the connection open."""
 
     def answer(call: Call) -> None:
         call.send(200, content[:after], Content_Length=len(content))
@@ -195,7 +195,7 @@ def stalling(content: bytes, after: int) -> Answer:
 
 
 def trickling(content: bytes, between: float) -> Answer:
-    """A server that sends one byte after the other, with a wait (s) between them."""
+    """A server that sends byte by byte, with a wait (s) between them."""
 
     def answer(call: Call) -> None:
         begin = call.begin or 0
@@ -211,13 +211,13 @@ def trickling(content: bytes, between: float) -> Answer:
 
 
 def raw(answer_bytes: bytes) -> Answer:
-    """A server that does not speak HTTP properly."""
+    """A server that violates HTTP."""
     return lambda call: call.wfile.write(answer_bytes)
 
 
 @dataclass
 class Gate:
-    """An answer that stops after some bytes: `reached` tells the test so, and `open` lets the rest go."""
+    """An answer that stops after some bytes: `reached` is set then, and `open` releases the rest."""
 
     content: bytes
     after: int = 0
@@ -235,9 +235,9 @@ class Gate:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A server that stops with the test; nothing but it is reached, since it stands in for the proxy and refuses to be one."""
+    """A server that stops with the test; it also acts as the proxy and refuses all other hosts."""
     room = Server()
-    monkeypatch.setenv("CK_DOWNLOAD_TIMEOUT", str(WAIT))  # a busy machine is no hanging server
+    monkeypatch.setenv("CK_DOWNLOAD_TIMEOUT", str(WAIT))  # slow answers on a busy machine are no hang
     for name, value in (("https_proxy", room.url), ("no_proxy", "127.0.0.1")):
         monkeypatch.setenv(name, value)
         monkeypatch.setenv(name.upper(), value)
@@ -246,7 +246,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait until the condition holds; nothing tells a test what another process has written."""
+    """Poll until the condition holds, for things that other processes write."""
     tick = threading.Event()
     for _ in range(WAIT * 100):
         if condition():

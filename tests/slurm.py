@@ -24,12 +24,12 @@ NEEDS = pytest.mark.skipif(
     reason=f"not installed: {', '.join(name for name, path in _PROGRAMS.items() if not path)} "
     "(Debian's munge, slurmctld, slurmd and slurm-client)",
 )
-WAIT = 120  # s; only what hangs takes as long
+WAIT = 120  # s; only reached by what hangs
 
 
 @contextmanager
 def running_slurm(nodes: int = 1) -> Iterator[Path]:
-    """Slurm for the time of the body; the path of slurm.conf, which SLURM_CONF names."""
+    """Slurm for the duration of the body; yields the path of slurm.conf, which SLURM_CONF names."""
     # a short path: those of its sockets are limited to 108 bytes
     with TemporaryDirectory(prefix="slurm") as name, _slurm_in(Path(name), nodes) as conf:
         yield conf
@@ -89,7 +89,7 @@ def _configuration(folder: Path, nodes: int) -> str:
             "AccountingStorageType=accounting_storage/none",
             "SelectType=select/cons_tres",
             "ReturnToService=2",
-            "SlurmdParameters=config_overrides",  # what this machine really has does not matter
+            "SlurmdParameters=config_overrides",  # independent of the real machine
             "KillWait=5",
             *(
                 f"NodeName=node{number} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=2 RealMemory=1000 State=UNKNOWN"

@@ -19,8 +19,8 @@ SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 NEEDS = pytest.mark.skipif(
     not (SSHD and shutil.which("ssh")), reason="sshd or ssh is not installed: Debian's openssh-server and openssh-client"
 )
-ENDS_WITH_US = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []  # should the tests be killed
-WAIT = 60  # s; only what hangs takes as long
+ENDS_WITH_US = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []  # in case the tests are killed
+WAIT = 60  # s; only reached by what hangs
 
 
 @dataclass
@@ -41,17 +41,17 @@ class Sshd:
         return self.folder / "known_hosts"
 
     def hosts(self, *hosts: dict[str, Any], **more: Any) -> dict[str, Any]:
-        """What a file of hosts says for this server."""
+        """The entry for this server in a file of hosts."""
         common = {"port": self.port, "identity": str(self.key), "known_hosts": str(self.known_hosts), "user": getpass.getuser()}
         return {**common, "hosts": [{"host": "127.0.0.1", **host} for host in hosts], **more}
 
 
 @contextmanager
 def running_sshd(folder: Path) -> Iterator[Sshd]:
-    """A server for the time of the body."""
+    """A server for the duration of the body."""
     assert SSHD
     folder.mkdir(mode=0o700)
-    if os.geteuid() == 0:  # Debian's start script makes it
+    if os.geteuid() == 0:  # Debian's start script creates it
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     for name in ("server", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)

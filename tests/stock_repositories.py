@@ -1,4 +1,4 @@
-"""Small repositories as stock CK has them, in our own words: entries with stock's keys, files and scripts."""
+"""Small repositories in stock CK's format: entries with stock's keys, files and scripts."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class StockRepository:
         (root / ".ckr.json").write_text(json.dumps(description))
 
     def register(self) -> Repository:
-        """As `ck add repo:stock --path=…` does."""
+        """Like `ck add repo:stock --path=…`."""
         return Repositories().add(self.alias, self.root)
 
     def entry(self, module: str, alias: str, meta: Any, files: dict[str, str] | None = None) -> Path:
-        """An entry; `meta` is written as JSON, or as it is if it is a text."""
+        """An entry; `meta` is written as JSON, or unchanged if it is text."""
         folder = self.root / module / alias
         (folder / ".cm").mkdir(parents=True, exist_ok=True)
         (folder / ".cm/meta.json").write_text(meta if isinstance(meta, str) else json.dumps(meta))
@@ -55,7 +55,7 @@ class StockRepository:
         files: dict[str, str] | None = None,
         **more: Any,
     ) -> Path:
-        """A package whose variables are `env`; an empty `script` leaves it to its own install.sh."""
+        """A package with the variables `env`; an empty `script` uses its own install.sh."""
         meta = {
             "customize": {"install_env": env or {}, **(customize or {})},
             "process_script": "install",

@@ -1,4 +1,4 @@
-"""No test file is overlooked: a file that collects nothing passes without having tested anything."""
+"""No test file is overlooked: a file without collected tests would pass without testing anything."""
 
 from __future__ import annotations
 

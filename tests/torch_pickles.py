@@ -1,4 +1,4 @@
-"""Files of PyTorch, put together instruction by instruction, so that no framework is needed to write them."""
+"""PyTorch files, assembled instruction by instruction without a framework."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def tensor(
 
 
 def legacy(body: bytes, storages: Mapping[str, bytes], *, items: Mapping[str, int] | None = None) -> bytes:
-    """A file as PyTorch wrote it before 1.6; a storage's numbers have 4 bytes unless `items` says otherwise."""
+    """A file as PyTorch wrote it before 1.6; numbers of a storage have 4 bytes by default."""
     head = b"".join(pickle.dumps(value, 2) for value in (MAGIC, 1001, {"protocol_version": 1001, "little_endian": True}))
     tail = pickle.dumps(list(storages), 2)
     for key, raw in storages.items():

@@ -1,4 +1,4 @@
-"""A benchmark whose speed and accuracy are given by a formula; it runs as every program does, in a process of its own."""
+"""A benchmark whose speed and accuracy follow a formula; like every program it runs in a separate process."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ Path("results.json").write_text(json.dumps(results))
 
 
 def toy_benchmark() -> Entry:
-    """Write the program, its models and data set, and a venv into the repository `local`; return the program."""
+    """Write the program, its models, data set and venv into the repository `local`; return the program."""
     local = Repositories().writable()
 
     def copied(alias: str, file: str, **meta: Any) -> None:
@@ -112,5 +112,5 @@ def add_backend(program: Entry, name: str) -> None:
 
 
 def made_runs(log: Path) -> list[str]:
-    """What the toy was run with: model, batch, threads, tests."""
+    """The settings of the toy's runs: model, batch, threads, tests."""
     return log.read_text().splitlines() if log.exists() else []

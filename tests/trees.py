@@ -1,6 +1,6 @@
-"""A submission tree of round v1.0 with everything that the rules ask for, and a table of its results.
+"""A submission tree of round v1.0 with everything that the rules require, and a table of its results.
 
-Submitters, systems and figures are invented. `RESULTS` is what tests compare with.
+Submitters, systems and figures are fictitious. `RESULTS` is what tests compare with.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from loadgen_logs import SEEDS, Run, accuracy_log, truncated, write_run
 
-SUBMITTER, SYSTEM = "Fernhill", "F1x1_RT"  # six results, closed: what tests alter
+SUBMITTER, SYSTEM = "Fernhill", "F1x1_RT"  # six results, closed: those that tests modify
 EDGE_BOX, SERVER_BOX = "B2_RT", "2S-server-OpenVINO"
 
 
@@ -24,7 +24,7 @@ class Submissions:
     Attributes
     ----------
     count, rows
-        Results in the tree, and rows in the table.
+        Results in the tree, and entries in the table.
     """
 
     root: Path
@@ -99,7 +99,7 @@ TABLE_ALONE = (
     MadeResult("closed", "Harbour", "H8x4_RT", "ssd-large", "Offline", 988.112, 20.046, 640_000_000_112, 990),
     MadeResult("open", "Harbour", "H9", "ssd-small", "SingleStream", 9_870_113, 22.001, 9_990_004),
 )
-# what each test is told otherwise: audit.config of mlcommons/inference v1.0.1, compliance/nvidia
+# settings that tests change: audit.config of mlcommons/inference v1.0.1, compliance/nvidia
 TESTS: dict[str, dict[str, Any]] = {
     "TEST01": {"accuracy_log_rng_seed": 720381539243781796, "accuracy_log_sampling_target": 1024},
     "TEST04-A": {"performance_issue_unique": True},
@@ -109,9 +109,9 @@ TESTS: dict[str, dict[str, Any]] = {
         "schedule_rng_seed": 413914573387865862,
     },
 }  # fmt: skip
-# a test's rate, relative to the performance run: inside the bounds of the rules, and never the same
+# a test's rate relative to the performance run: within the bounds of the rules, and never equal
 _RATES = {"TEST01": 0.985, "TEST04-A": 1.10, "TEST04-B": 1.14, "TEST05": 0.99}
-FALLBACK = (24.871, 24.790)  # mAPs of TEST01 where two samples have other bits: within 1 % of each other
+FALLBACK = (24.871, 24.790)  # mAPs of TEST01 where two samples have different bits: within 1 % of each other
 
 
 def description(result: MadeResult) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry_archive import OVERWRITE
@@ -126,7 +126,7 @@ def campaign_answer(session: Session, campaign: Campaign) -> Answer:
     axes = campaign.definition.matrix.axes
     found = counts(campaign)
     header, cells = table(best_first(rows), list(axes))
-    data: dict[str, Any] = {
+    data: dict[str, object] = {
         "campaign": row_of(campaign.entry),
         **found,
         "rows": [row.as_data() for row in rows],

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
 from ck_repo.actions.request import Request
+from ck_repo.contract.record import write
 from ck_repo.errors import ConflictError, NotFoundError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from ck_repo.machine.data_set import Wanted
+    from ck_repo.machine.data_set_content import DataSetContent
     from ck_repo.store.installed import Installed
 
 ACTIONS: Actions = {}
+_NOT_SHOWN = ("files", "sources", "archived", "image_ids", "category_ids")
 _COLUMNS = ("data set", "format", "images", "boxes", "categories", "folder")
 
 
@@ -34,8 +36,8 @@ def show(request: Request) -> Answer:
         return _table(rows)
     env = _one(request, rows)
     found = read_data_set(_wanted(env))
-    kept = {key: value for key, value in found.items() if key not in ("files", "sources", "archived")}
-    data = {"name": env.name, "uid": env.uid, "format": _format(env), "tags": list(env.tags), **kept}
+    shown = {key: value for key, value in write(found).items() if key not in _NOT_SHOWN}
+    data = {"name": env.name, "uid": env.uid, "format": _format(env), "tags": list(env.tags), **shown}
     return Answer(data, _described(env, found))
 
 
@@ -65,10 +67,10 @@ def convert(request: Request) -> Answer:
         raise ConflictError(f"{output} already exists", hint="choose another file, or use --overwrite")
     with storage_errors(f"writing {output}"), writing_file(output, overwrite=request.flag("overwrite")) as new:
         found = read_data_set(_wanted(env), coco=new)
-    counts = f"{found['count']} images, {found['boxes']} boxes, {len(found['categories'])} categories"
-    lines = [f"wrote {output}: {counts}", f"file names are relative to {found['images']}"]
-    lines += [f"remark: {text}" for text in found["remarks"]]
-    return Answer({"path": str(output), "images": found["images"], "remarks": found["remarks"]}, lines)
+    counts = f"{found.count} images, {found.boxes} boxes, {len(found.categories)} categories"
+    lines = [f"wrote {output}: {counts}", f"file names are relative to {found.images}"]
+    lines += [f"remark: {text}" for text in found.remarks]
+    return Answer({"path": str(output), "images": found.images, "remarks": list(found.remarks)}, lines)
 
 
 def _rows(request: Request) -> list[Installed]:
@@ -131,19 +133,19 @@ def _table(rows: list[Installed]) -> Answer:
     return Answer({"lst": data}, lines)
 
 
-def _described(env: Installed, found: Mapping[str, Any]) -> list[str]:
+def _described(env: Installed, found: DataSetContent) -> list[str]:
     """The statistics as text."""
-    crowds = f", {found['crowds']} of them crowds" if found["crowds"] else ""
-    sizes = ", ".join(f"{width} × {height} ({count})" for width, height, count in found["sizes"])
-    more = f", and {found['kinds_of_size'] - len(found['sizes'])} more" if found["kinds_of_size"] > len(found["sizes"]) else ""
-    rows = sorted(found["categories"], key=lambda row: -row["boxes"])
+    crowds = f", {found.crowds} of them crowds" if found.crowds else ""
+    sizes = ", ".join(f"{width} × {height} ({count})" for width, height, count in found.sizes)
+    more = f", and {found.kinds_of_size - len(found.sizes)} more" if found.kinds_of_size > len(found.sizes) else ""
+    rows = sorted(found.categories, key=lambda row: -row.boxes)
     return [
         f"{env.name}: annotations in the format {_format(env)}",
-        f"images: {found['count']} in {found['images']}, {found['annotated']} of them with boxes",
-        f"annotations: {found['annotations']}",
-        f"boxes: {found['boxes']}{crowds}",
+        f"images: {found.count} in {found.images}, {found.annotated} of them with boxes",
+        f"annotations: {found.annotations}",
+        f"boxes: {found.boxes}{crowds}",
         f"sizes: {sizes}{more}",
-        *(f"remark: {text}" for text in found["remarks"]),
+        *(f"remark: {text}" for text in found.remarks),
         "",
-        *table_lines(("id", "category", "boxes"), [(row["id"], row["name"], row["boxes"]) for row in rows]),
+        *table_lines(("id", "category", "boxes"), [(str(row.id), row.name, str(row.boxes)) for row in rows]),
     ]

@@ -24,7 +24,7 @@ class Option:
         ``text``, ``flag``, ``whole`` (an integer), ``number``, ``json``, or ``nested`` (``--name.KEY=value``).
     choices
         The allowed values of a text, or a function that returns them, called when they are needed; any if empty.
-    least
+    minimum
         The minimum of a number; `above` makes it exclusive.
     aliases
         Older spellings.
@@ -39,7 +39,7 @@ class Option:
     kind: str = "text"
     value: str = "…"
     choices: tuple[str, ...] | Callable[[], Sequence[str]] = ()
-    least: float | None = None
+    minimum: float | None = None
     above: bool = False
     aliases: tuple[str, ...] = ()
     unused: str = ""

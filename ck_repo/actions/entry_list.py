@@ -14,7 +14,7 @@ NAMES = (
     Option("print_full", "names with repository and module", kind="flag", aliases=("all",)),
     Option("print_uid", "names with the UID", kind="flag"),
     Option("print_name", "the readable name first, from info.json", kind="flag", aliases=("name",)),
-    Option("limit_size", "list at most N entries; 0 or -1: all", kind="whole", least=-1, value="N"),
+    Option("limit_size", "list at most N entries; 0 or -1: all", kind="whole", minimum=-1, value="N"),
 )
 
 
@@ -31,8 +31,8 @@ def listed(request: Request, entries: list[Entry], *, with_module: bool = False)
 
 def limit(request: Request) -> int | None:
     """The maximum length of a list; None for no limit."""
-    most = request.whole("limit_size") or 0
-    return most if most > 0 else None
+    maximum = request.whole("limit_size") or 0
+    return maximum if maximum > 0 else None
 
 
 def cut_short(cut: bool) -> dict[str, str]:

@@ -14,7 +14,7 @@ from ck_repo.actions.entry_data import row_of
 from ck_repo.actions.entry_selection import all_matching
 from ck_repo.actions.package import VENV
 from ck_repo.actions.request import Request
-from ck_repo.errors import DetectError, NotTheSameError, UsageError
+from ck_repo.errors import DetectError, MismatchError, UsageError
 
 if TYPE_CHECKING:
     from ck_repo.environment.virtual import Named
@@ -162,8 +162,8 @@ def set_env(request: Request) -> Answer:
     path = Path(request.text("bat_file")).expanduser().absolute()
     old = path.read_text(encoding="utf-8") if path.exists() and not request.flag("bat_new") else ""
     write_text(path, old + text)
-    told = [row.name for row in rows] if request.flag("print") else []
-    return Answer({**data, "bat_file": str(path)}, [*told, f"wrote {path}: `. {path}` sets the variables"])
+    printed = [row.name for row in rows] if request.flag("print") else []
+    return Answer({**data, "bat_file": str(path)}, [*printed, f"wrote {path}: `. {path}` sets the variables"])
 
 
 @action(
@@ -207,7 +207,7 @@ def check(request: Request) -> Answer:
     """Compare all content with its digest, without changing anything."""
     from ck_repo.install.refresh import check as compare
 
-    return _states(request, compare, NotTheSameError.code)
+    return _states(request, compare, MismatchError.code)
 
 
 def _states(request: Request, look: Callable[[Session, Entry], Refreshed], status: int) -> Answer:

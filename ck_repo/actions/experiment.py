@@ -13,7 +13,7 @@ from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
 from ck_repo.actions.round import ROUND
 from ck_repo.contract.record import write
-from ck_repo.errors import CKError, NotFoundError, NotTheSameError, UsageError, did_you_mean
+from ck_repo.errors import CKError, MismatchError, NotFoundError, UsageError, did_you_mean
 from ck_repo.experiments.overview import HEADER, SORTED_BY, SPARE, ordered, overview
 from ck_repo.printable import printable
 from ck_repo.store.entry import META, Entry
@@ -35,7 +35,7 @@ ACTIONS: Actions = {}
             f"by one of {', '.join(SORTED_BY)}; with a dash before it in descending order (default: the oldest first)",
             value="KEY",
         ),
-        Option("limit", "list the latest N; with --sort the first N", kind="whole", least=1, value="N"),
+        Option("limit", "list the latest N; with --sort the first N", kind="whole", minimum=1, value="N"),
         *LISTING,
         Option("plot", "plot speed against accuracy of valid runs as text, for each scenario", kind="flag"),
     ],
@@ -111,12 +111,12 @@ def show(request: Request) -> Answer:
     lines, found = [], []
     for entry in chosen:
         try:
-            told, data = _shown(entry)
+            text_lines, data = _shown(entry)
         except CKError as error:
             if len(chosen) == 1:
                 raise
-            told, data = [f"{entry.alias}: unreadable: {error.what}"], {**row_of(entry), "error": error.what}
-        lines += ["", *told, f"folder: {entry.path}"]
+            text_lines, data = [f"{entry.alias}: unreadable: {error.what}"], {**row_of(entry), "error": error.what}
+        lines += ["", *text_lines, f"folder: {entry.path}"]
         found.append(data)
     rows = [
         row_of(entry) | ({"error": data["error"]} if "error" in data else {}) for entry, data in zip(chosen, found, strict=True)
@@ -196,9 +196,9 @@ def list_points(request: Request) -> Answer:
     "run an experiment again from its lock and compare the results; exit status 10 if they differ",
     example="ck replay experiment:mlperf-result1 --repetitions=5",
     options=[
-        Option("repetitions", "number of performance runs (default 1)", kind="whole", least=1),
-        Option("map-tolerance", "allowed difference of mAP, from 0 to 1 (default 0.001)", kind="number", least=0),
-        Option("detections", "minimum share of equal detections, from 0 to 1 (default 0.99)", kind="number", least=0),
+        Option("repetitions", "number of performance runs (default 1)", kind="whole", minimum=1),
+        Option("map-tolerance", "allowed difference of mAP, from 0 to 1 (default 0.001)", kind="number", minimum=0),
+        Option("detections", "minimum share of equal detections, from 0 to 1 (default 0.99)", kind="number", minimum=0),
         Option("venv", "the venv to use unchanged (default: one that matches the lock, else a new one)", value="NAME"),
         Option("python", "the Python of a new venv (default: that of the lock)", value="VERSION"),
         Option("record", "name of the new experiment", value="NAME", aliases=("record_uoa",)),
@@ -239,7 +239,7 @@ def replay(request: Request) -> Answer:
     lines = [*verdict_lines(verdict), "", f"recorded: {first.path} (`ck compare {entry.cid} {first.cid}`)"]
     if verdict.reproduced:
         return Answer(data, lines)
-    return Answer({"error": f"not reproduced: {verdict.why}", **data}, lines, status=NotTheSameError.code)
+    return Answer({"error": f"not reproduced: {verdict.why}", **data}, lines, status=MismatchError.code)
 
 
 @action(
@@ -286,10 +286,10 @@ def compare(request: Request) -> Answer:
         header = ("round", "submitter", "system", "result", "speed", "mAP", "framework")
         remarks = [f"note on {name}: {note}" for name, note in sorted(notes.items())]
         own_notes = differences(read_experiment(entries[0]), load_round(found.round))
-        told = [f"note: not comparable: {text}" for text in own_notes]
+        text_lines = [f"note: not comparable: {text}" for text in own_notes]
         rows = [{**write(row.published), "speed": row.speed, "note": row.note} for row in beside]
         beside_it = {**row_of(entries[0]), "published": rows, "notes": own_notes}
-        return Answer(beside_it, [own, *told, "", *table_lines(header, table), *remarks])
+        return Answer(beside_it, [own, *text_lines, "", *table_lines(header, table), *remarks])
     if len(entries) < 2:
         raise UsageError("nothing to compare with", hint="`ck compare experiment:A experiment:B`, or --published")
     compared = side_by_side(entries)

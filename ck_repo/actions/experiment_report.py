@@ -35,7 +35,7 @@ OPEN = Option("open", "open the page in the browser", kind="flag")
         REPOSITORY,
         Option("all", "a site of all experiments and published results, in the folder --output= (default site)", kind="flag"),
         Option("serve", "with --all: serve the site on this machine, and keep it up to date", kind="flag"),
-        Option("port", "with --serve: the port (default: any free port)", kind="whole", least=0, value="N"),
+        Option("port", "with --serve: the port (default: any free port)", kind="whole", minimum=0, value="N"),
         Option("output", "the file to write (default ck-report-NAME.html, ck-report-comparison.html)", value="FILE"),
         OPEN,
         OVERWRITE,

@@ -26,22 +26,22 @@ def fitted_table_lines(
     """
     if width is None and not sys.stdout.isatty():
         return table_lines(header, rows)
-    most, names, left = width or shutil.get_terminal_size().columns, list(header), list(spare)
+    maximum, names, left = width or shutil.get_terminal_size().columns, list(header), list(spare)
     while True:
         columns = [header.index(name) for name in names]
         table = [[row[column] for column in columns] for row in [header, *rows]]
-        widths = _widths(table, most, _READABLE if left else _NARROWEST)
-        if _total(widths) <= most or not left:
+        widths = _widths(table, maximum, _READABLE if left else _NARROWEST)
+        if _total(widths) <= maximum or not left:
             break
         names.remove(left.pop(0))
     first, *others = ([_cut(cell, each) for cell, each in zip(row, widths, strict=True)] for row in table)
     return table_lines(first, others)
 
 
-def _widths(table: Sequence[Sequence[str]], most: int, narrowest: int) -> list[int]:
+def _widths(table: Sequence[Sequence[str]], maximum: int, narrowest: int) -> list[int]:
     """The widths of columns; the widest are cut until the table fits or none is wider than `narrowest`."""
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    while _total(widths) > most and max(widths) > narrowest:
+    while _total(widths) > maximum and max(widths) > narrowest:
         widths[widths.index(max(widths))] -= 1
     return widths
 

@@ -45,12 +45,12 @@ _CHOICE = (
 
 
 def _resolver(request: Request, venv: Venv | None) -> Resolver:
-    from ck_repo.environment.venv import surroundings
+    from ck_repo.environment.venv import read_context
     from ck_repo.resolve.resolver import Resolver
 
     again = request.flag("rebuild") or request.flag("reinstall")
     added = {key: tag_list(str(tags)) for key, tags in request.nested("dep_add_tags").items()}
-    return Resolver(surroundings(request.session, venv), again=again, added=added)
+    return Resolver(read_context(request.session, venv), again=again, added=added)
 
 
 def _resolve(request: Request, resolver: Resolver) -> Choice:
@@ -164,8 +164,8 @@ def install(request: Request) -> Answer:
     if request.flag("dry_run"):
         return Answer(plan, [*explain.as_lines(choices, reasons=False), *fetch_lines(choices)])
     if request.flag("ask"):
-        told = [*explain.as_lines(choices, reasons=True), *fetch_lines(choices, ask=True)]
-        confirm(request, "\n".join([*told, "install this"]))
+        plan_lines = [*explain.as_lines(choices, reasons=True), *fetch_lines(choices, ask=True)]
+        confirm(request, "\n".join([*plan_lines, "install this"]))
     refuse_foreign_code(choices, request.flag("trust"))
     needs_venv = any(row.for_a_venv for _, row in in_order(choices))
     if needs_venv and venv is None:

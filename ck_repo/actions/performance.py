@@ -11,7 +11,8 @@ from ck_repo.actions.new_venv import confirm_new_venv
 from ck_repo.actions.package import TRUST, VENV
 from ck_repo.actions.request import Request
 from ck_repo.actions.run_options import declared, declared_option, run_options
-from ck_repo.errors import NotFoundError, NotTheSameError, UsageError
+from ck_repo.contract.record import write
+from ck_repo.errors import MismatchError, NotFoundError, UsageError
 from ck_repo.run.options import DEFAULT_SECONDS
 from ck_repo.store.entry import tag_list
 from ck_repo.store.query import is_pattern
@@ -59,7 +60,7 @@ def find(request: Request) -> Answer:
         (f"{target:g}", "yes" if valid else "no", "-" if latency is None else f"{latency:.3f}")
         for target, valid, latency in found.tries
     ]
-    data = {"key": found.key, "value": found.value, "path": str(path), "tries": tries, "results": found.confirmed}
+    data = {"key": found.key, "value": found.value, "path": str(path), "tries": tries, "results": write(found.confirmed)}
     return Answer(data, [*table_lines((found.key, "valid", f"{found.percentile}, ms"), table), "", line, f"written to {path}"])
 
 
@@ -72,7 +73,7 @@ def find(request: Request) -> Answer:
     options=[
         Option("baseline", "the experiments to compare with, separated by commas; patterns are allowed", value="NAME"),
         Option("tolerance", "how much slower the new ones may be (default 5%)", value="5%"),
-        Option("map-tolerance", "how much lower mAP may be, from 0 to 1 (default 0.001)", kind="number", least=0),
+        Option("map-tolerance", "how much lower mAP may be, from 0 to 1 (default 0.001)", kind="number", minimum=0),
     ],
     more_entries=True,
 )
@@ -97,8 +98,8 @@ def check(request: Request) -> Answer:
     lines += [f"note    {text}" for text in found.remarks]
     data = {**found.as_data(), "new": [each.name for each in new], "baseline": [each.name for each in old]}
     if found.faults:
-        told = "; ".join(found.faults)
-        return Answer({"error": f"worse: {told}", **data}, [*lines, f"WORSE   {told}"], status=NotTheSameError.code)
+        reasons = "; ".join(found.faults)
+        return Answer({"error": f"worse: {reasons}", **data}, [*lines, f"WORSE   {reasons}"], status=MismatchError.code)
     return Answer(data, [*lines, "OK      as fast and as accurate, within the tolerances"])
 
 

@@ -14,7 +14,7 @@ from ck_repo.actions.request import Request
 from ck_repo.actions.run_options import declared, not_of_audits, run_options
 from ck_repo.actions.run_shards import answering, read_shards
 from ck_repo.contract.record import write
-from ck_repo.errors import NotTheSameError, UsageError
+from ck_repo.errors import MismatchError, UsageError
 from ck_repo.store.entry import tag_list
 from ck_repo.store.repository import check_name
 
@@ -59,7 +59,7 @@ _OPTIONS = [
     Option("no_record", "print the results without recording an experiment", kind="flag"),
     Option("record_repo", "the repository to record in (default local)", value="NAME"),
     Option("tags", "further tags of the experiment", value="a,b"),
-    Option("repetitions", "run so many times, each recorded", kind="whole", least=1),
+    Option("repetitions", "run so many times, each recorded", kind="whole", minimum=1),
     Option("cmd_key", "CK's way to say mode and scenario", value="accuracy-offline"),
     Option("env", "CK's way to give options: CK_LOADGEN_SCENARIO, CK_BATCH_SIZE, EXTRA_OPS …", kind="nested"),
     Option("report", "write the report of the run, too, as `ck report` does", kind="flag"),
@@ -220,14 +220,14 @@ def explain_run(request: Request) -> Answer:
         venv = f"a new venv:{plan.venv_plan.name} from {plan.venv_plan.template.name}, Python {plan.venv_plan.python.version}"
     reasons = request.flag("explain") or request.action == "explain"
     tests = " and ".join(plan.options.modes)
-    told = [f"{key} {value}" for key, value in settings.items() if value not in (None, {}) and key not in _ABOUT]
+    parts = [f"{key} {value}" for key, value in settings.items() if value not in (None, {}) and key not in _ABOUT]
     lines = [
         f"run {entry.cid}: {plan.options.scenario}, {tests}, {plan.backend} on {plan.options.device}",
         *notes,
         f"in {venv}",
         *explain.as_lines(plan.choices, reasons=reasons),
         *fetch_lines(plan.choices),
-        f"LoadGen: {', '.join(told)}",
+        f"LoadGen: {', '.join(parts)}",
         *(issuing := rates(plan.options.modes, rules_of(plan).scenario(plan.options.scenario), settings)),
     ]
     data = {**row_of(entry), "plan": explain.as_data(plan.choices), "loadgen": settings, "backend": plan.backend, "venv": venv}
@@ -296,5 +296,5 @@ def audit_run(request: Request) -> Answer:
     ]
     data = {"reference": row_of(base), "tests": rows, "passed": not failed}
     if failed:
-        return Answer({"error": f"failed: {', '.join(failed)}", **data}, lines, status=NotTheSameError.code)
+        return Answer({"error": f"failed: {', '.join(failed)}", **data}, lines, status=MismatchError.code)
     return Answer(data, lines)

@@ -29,9 +29,9 @@ def show(request: Request) -> Answer:
         counts = count_entries(row)
         commit = commit_of(row.path)
         data.append({**row_of(row), "commit": commit, "entries": counts})
-        told = ", ".join(f"{count} {module}" for module, count in counts.items())
+        summary = ", ".join(f"{count} {module}" for module, count in counts.items())
         lines += ["", f"{row.alias} ({row.uid})", f"  folder: {row.path}"]
-        lines += [f"  {name}: {value}" for name, value in (("url", row.url), ("commit", commit), ("entries", told)) if value]
+        lines += [f"  {name}: {value}" for name, value in (("url", row.url), ("commit", commit), ("entries", summary)) if value]
     return Answer({"lst": data, **(data[0] if data else {})}, lines[1:])
 
 

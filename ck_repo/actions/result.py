@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ck_repo.actions.declare import REPOSITORY, Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry_data import row_of
@@ -95,7 +95,7 @@ def ls(request: Request) -> Answer:
     options=[
         Option("like", "a system's JSON, as in a submission (default: this machine)", value="FILE"),
         *_FILTERS,
-        Option("top", "how many systems (default 5)", kind="whole", least=1, value="N"),
+        Option("top", "how many systems (default 5)", kind="whole", minimum=1, value="N"),
     ],
 )
 def find(request: Request) -> Answer:
@@ -135,7 +135,7 @@ def _parts(row: Published) -> str:
     return f"{row.processors or 0:g} × {row.processor}{accelerator}, {row.framework}"
 
 
-def _system(path: Path) -> dict[str, Any]:
+def _system(path: Path) -> dict[str, object]:
     from ck_repo.submit.generate import read_system
 
     return read_system(path)

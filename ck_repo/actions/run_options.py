@@ -22,10 +22,17 @@ def declared(*names: str) -> list[Option]:
 def declared_option(name: str, **changes: Any) -> Option:
     """A run option as an option of an action, with changes for it, such as another help text."""
     found = next(option for option in RUN_OPTIONS if option.name == name)
-    least, above = _MINIMUM.get(found.kind, (None, False))
+    minimum, above = _MINIMUM.get(found.kind, (None, False))
     kind = _KINDS.get(found.kind, found.kind)
     option = Option(
-        found.option, found.help, kind, value=found.value, choices=found.choices, least=least, above=above, parts=found.parts
+        found.option,
+        found.help,
+        kind,
+        value=found.value,
+        choices=found.choices,
+        minimum=minimum,
+        above=above,
+        parts=found.parts,
     )
     return replace(option, **changes)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ck_repo.run.shards import Answering
 
 _MACHINES = "machines"
-_MOST = 1000
+_MAXIMUM = 1000
 
 
 def read_shards(request: Request, options: RunOptions) -> int | None:
@@ -35,8 +35,8 @@ def read_shards(request: Request, options: RunOptions) -> int | None:
                 hint="add --shards=machines, or use `ck sweep` for runs on machines of a cluster",
             )
         return None
-    if text != _MACHINES and not (text.isascii() and text.isdigit() and 0 < int(text) <= _MOST):
-        raise UsageError(f"--shards={text} is not a number from 1 to {_MOST}, or `machines`", hint="for example --shards=4")
+    if text != _MACHINES and not (text.isascii() and text.isdigit() and 0 < int(text) <= _MAXIMUM):
+        raise UsageError(f"--shards={text} is not a number from 1 to {_MAXIMUM}, or `machines`", hint="for example --shards=4")
     if text == _MACHINES and not cluster:
         raise UsageError("--shards=machines needs machines", hint="name them with --cluster=, or write --shards=N")
     if "accuracy" not in options.modes:

@@ -13,7 +13,7 @@ from ck_repo.actions.program import experiment_of
 from ck_repo.actions.request import Request
 from ck_repo.actions.round import ROUND, round_of
 from ck_repo.contract.record import write
-from ck_repo.errors import NotTheSameError, UsageError
+from ck_repo.errors import MismatchError, UsageError
 from ck_repo.experiments.experiment_table import experiment_lines
 from ck_repo.experiments.meta import read_experiment
 from ck_repo.store.repository import check_name
@@ -103,9 +103,9 @@ def reproduce(request: Request) -> Answer:
     matched = [(result, match(result)) for result in results]
     rows, lines = [], []
     for result, found in matched:
-        row, told = _matched(result, found)
+        row, details = _matched(result, found)
         rows.append(row)
-        lines += [*told, ""]
+        lines += [*details, ""]
     data = {**rows[0], "lst": rows}
     if not request.flag("run"):
         return Answer(data, lines[:-1])
@@ -182,7 +182,7 @@ def check(request: Request) -> Answer:
     findings = [each.as_data() for each in (*report.folders, *report.stray)]
     data = {"round": round_.name, "results": results, "findings": findings, "folders_without_results": empty}
     if rejected or empty:
-        return Answer({"error": summary, **data}, [*lines, summary], status=NotTheSameError.code)
+        return Answer({"error": summary, **data}, [*lines, summary], status=MismatchError.code)
     return Answer(data, [*lines, summary])
 
 

@@ -35,15 +35,15 @@ ACTIONS: Actions = {}
         Option("over", "the values of an option of `ck run`: a,b or a JSON list", kind="nested", parts="over"),
         Option("file", "a YAML file with over, options, exclude …; options of the command take precedence", value="FILE"),
         Option("exclude", "combinations to skip: OPTION=a|b,OPTION=c;…", value="backend=tflite,batch_size=4|8"),
-        Option("repetitions", "number of runs of each combination, interleaved (default 1)", kind="whole", least=1),
+        Option("repetitions", "number of runs of each combination, interleaved (default 1)", kind="whole", minimum=1),
         Option("name", "name of the campaign (default: sweep- and a digest of its definition)", value="NAME"),
-        Option("time_limit", "seconds for all runs; the same command continues later", kind="number", least=0, above=True),
-        Option("run_limit", "seconds after which a run is stopped and counted as failed", kind="number", least=0, above=True),
+        Option("time_limit", "seconds for all runs; the same command continues later", kind="number", minimum=0, above=True),
+        Option("run_limit", "seconds after which a run is stopped and counted as failed", kind="number", minimum=0, above=True),
         Option(
             "hopeless",
             "drop combinations slower than this share of one that is at least as accurate (default 0.5; 0 keeps all)",
             kind="number",
-            least=0,
+            minimum=0,
         ),
         Option(
             "cluster",
@@ -139,7 +139,7 @@ def asked_for(request: Request, program: Entry, asked: Asked) -> tuple[Definitio
     return definition, limits, request.text("name") or asked.name
 
 
-def given_options(request: Request) -> dict[str, Any]:
+def given_options(request: Request) -> dict[str, object]:
     """The run options of a request, by the names of `RunOptions`."""
     options = run_options(request)
     return {row.name: getattr(options, row.name) for row in RUN_OPTIONS if request.options.get(row.key) is not None}

@@ -8,7 +8,7 @@ from ck_repo.actions.declare import Actions, Answer, Option, action
 from ck_repo.actions.package import VENV
 from ck_repo.actions.request import Request
 from ck_repo.actions.round import ROUND, round_of
-from ck_repo.errors import NotTheSameError
+from ck_repo.errors import MismatchError
 from ck_repo.store.repository import check_name
 
 ACTIONS: Actions = {}
@@ -41,11 +41,11 @@ def describe(request: Request) -> Answer:
     venv = find_venv(request.session, chosen_name(request.text("venv")))
     round_ = round_of(request)
     keys = [row.name.replace("-", "_") for row in _WORDS]
-    told = {key: request.text(key) for key in keys if request.text(key)}
-    content, found = write_description(round_, path, venv.packages if venv else {}, told)
+    given = {key: request.text(key) for key in keys if request.text(key)}
+    content, found = write_description(round_, path, venv.packages if venv else {}, given)
     data = {"path": str(path), "dict": content, "findings": [row.as_data() for row in found]}
     if not found:
         return Answer(data, [f"{path} is complete"])
     text = f"{path}: {len(found)} values are missing or wrong"
     lines = [text, *(f"  line {row.line}: {row.expected}: {row.seen}" for row in found), "complete them, then run this again"]
-    return Answer({"error": text, **data}, lines, status=NotTheSameError.code)
+    return Answer({"error": text, **data}, lines, status=MismatchError.code)

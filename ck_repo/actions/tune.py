@@ -33,10 +33,14 @@ _TRIALS, _PAIRS = 24, 5
             "over", "more options of `ck run` to search, with their values: models, backends …", kind="nested", parts="over"
         ),
         Option("keep", "allowed loss of accuracy: --keep.mAP=-1% (default) or -0.005; also AP50, AP75", kind="nested"),
-        Option("trials", f"total number of trials, including earlier calls (default {_TRIALS})", kind="whole", least=1),
-        Option("repetitions", f"number of pairs of runs that confirm the result (default {_PAIRS})", kind="whole", least=2),
+        Option("trials", f"total number of trials, including earlier calls (default {_TRIALS})", kind="whole", minimum=1),
+        Option("repetitions", f"number of pairs of runs that confirm the result (default {_PAIRS})", kind="whole", minimum=2),
         Option(
-            "time_limit", "seconds after which no trial starts; the same command continues", kind="number", least=0, above=True
+            "time_limit",
+            "seconds after which no trial starts; the same command continues",
+            kind="number",
+            minimum=0,
+            above=True,
         ),
         Option("name", "name of the campaign (default: tune- and a digest of its definition)", value="NAME"),
         *declared(*(row.name for row in RUN_OPTIONS if row.name not in _SET_BY_GOAL)),

@@ -12,7 +12,7 @@ from ck_repo.actions.entry_data import row_of, rows_of
 from ck_repo.actions.entry_selection import matching
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
-from ck_repo.errors import CKError, ConflictError, InstallError, NotFoundError, NotTheSameError, UsageError
+from ck_repo.errors import CKError, ConflictError, InstallError, MismatchError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from ck_repo.environment.venv import Venv
@@ -49,7 +49,7 @@ def create(request: Request) -> Answer:
     from ck_repo.resolve import explain
 
     name, force = request.entry or default_name(), request.flag("force")
-    plan = plan_venv(request.session, name, request.text("template"), request.text("python"), anew=force)
+    plan = plan_venv(request.session, name, request.text("template"), request.text("python"), from_scratch=force)
     if request.flag("dry_run"):
         planned = {"python": str(plan.python.path), "python_version": plan.python.version}
         lines = [f"venv:{plan.name} with Python {plan.python.version} ({plan.python.path})"]
@@ -138,7 +138,7 @@ def check(request: Request) -> Answer:
     if other := venv.other_python():  # nothing else can be compared then
         changed, hint = Difference("python", "version", venv.version, "another", other), venv.how_to_make_again()
         data = {**row_of(venv.entry), "drift": [changed.as_data()]}
-        return Answer({"error": other, **data, "hint": hint}, [other, hint], status=NotTheSameError.code)
+        return Answer({"error": other, **data, "hint": hint}, [other, hint], status=MismatchError.code)
     venv.check()
     if venv.of_stock_ck and not request.text("lock") and not (venv.entry.path / NAME).exists():
         raise NotFoundError(
@@ -154,7 +154,7 @@ def check(request: Request) -> Answer:
     text = f"venv:{venv.name} differs from its lock of {held.made}"
     hint = f"`ck create venv:{venv.name} --lock=… --force` creates it again; `ck lock venv:{venv.name}` accepts the changes"
     return Answer(
-        {"error": text, **data, "hint": hint}, [f"{text}:", *(f"  {row}" for row in found), hint], status=NotTheSameError.code
+        {"error": text, **data, "hint": hint}, [f"{text}:", *(f"  {row}" for row in found), hint], status=MismatchError.code
     )
 
 

@@ -126,13 +126,13 @@ def read_axes(content: object, where: str) -> dict[str, tuple[Any, ...]]:
     return found
 
 
-def flat(content: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+def flat(content: Mapping[str, Any], before: str = "") -> dict[str, object]:
     """Flatten nested objects; keys are joined by dots.
 
     >>> flat({"a": {"b": 1}, "c": 2})
     {'a.b': 1, 'c': 2}
     """
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for key, value in content.items():
         name = f"{before}{key}" if key else before.removesuffix(".")
         found |= flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}

@@ -103,7 +103,7 @@ def certificates(session: Session, name: str = "") -> dict[str, str]:
 
 def security(files: Mapping[str, str]) -> Any:
     """Dask's settings for encrypted and mutually authenticated connections."""
-    row: dict[str, Any] = {"tls_ca_file": files[AUTHORITY], "require_encryption": True}
+    row: dict[str, object] = {"tls_ca_file": files[AUTHORITY], "require_encryption": True}
     for role in ("scheduler", "worker", "client"):
         row |= {f"tls_{role}_cert": files[CERTIFICATE], f"tls_{role}_key": files[KEY]}
     return optional("distributed.security", "cluster").Security(**row)

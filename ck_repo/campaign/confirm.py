@@ -42,7 +42,7 @@ class Verdict:
         """Whether the winner is faster beyond doubt: the whole interval is above 1."""
         return self.interval is not None and self.interval[0] > 1
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """For JSON, and for the campaign's entry."""
         return {**vars(self), "values": dict(self.values), "beats_default": self.beats}
 

@@ -59,7 +59,7 @@ class Definition:
         """Identifies the definition: the same options give the same campaign."""
         return of_value(self.as_data())
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """As JSON, for a campaign's entry."""
         data = {"program": self.program, **self.matrix.as_data(), "repetitions": self.repetitions}
         data |= {"each": "machine"} if self.each_machine else {}
@@ -116,13 +116,14 @@ def read_file(path: Path) -> Asked:
         raise ConfigError(f"{path}: {error.what}", hint=error.hint) from None
 
 
-def fixed_options(content: Mapping[str, Any]) -> dict[str, Any]:
+def fixed_options(content: Mapping[str, Any]) -> dict[str, object]:
     """Values of run options, by the names of `RunOptions`."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for typed, value in flat(content).items():
         option, key = axis(typed)
         read = read_value(option, value)
-        found[option.name] = {**found.get(option.name, {}), key: read} if key else read
+        before = found.get(option.name)
+        found[option.name] = {**(before if isinstance(before, Mapping) else {}), key: read} if key else read
     return found
 
 

@@ -23,7 +23,7 @@ from ck_repo.campaign.recorded import Recorded
 from ck_repo.campaign.remote import MEASUREMENT, run_remote
 from ck_repo.campaign.sweep import COMPLETE, OUT_OF_TIME, Outcome, begin
 from ck_repo.campaign.venv_file import VenvFile, send_venv
-from ck_repo.errors import NotTheSameError
+from ck_repo.errors import MismatchError
 from ck_repo.experiments.meta import read_experiment
 from ck_repo.resolve.component import read_component
 from ck_repo.session import Session
@@ -283,12 +283,12 @@ def take_home(session: Session, answer: Mapping[str, Any], repository: str) -> E
 
     Raises
     ------
-    NotTheSameError
+    MismatchError
         If the archive does not have the worker's digest.
     """
     uid, content = str(answer["uid"]), bytes(answer["archive"])
     if sha256(content).hexdigest() != answer["sha256"]:
-        raise NotTheSameError(
+        raise MismatchError(
             f"the experiment {uid} of {answer['machine']} was damaged in transfer", hint="run the command again"
         )
     if find(session.repositories, "experiment", uid):  # the worker uses the same repositories, or it was imported before

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from ck_repo.campaign.definition import Definition
 from ck_repo.campaign.estimate import Estimates
@@ -49,7 +48,7 @@ class Foreseen:
         """The bytes of files whose size is in the recipes."""
         return sum(source.size or 0 for source in self.files)
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """As JSON."""
         return {
             "cells": [

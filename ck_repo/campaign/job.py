@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping
-from typing import Any
 
 from ck_repo.campaign.measuring import measuring
 from ck_repo.campaign.queue import Job
@@ -39,7 +38,7 @@ def carry_out(
     campaign
         ``uid`` and ``alias`` of the campaign's entry, for the experiment.
     """
-    row: dict[str, Any] = {**campaign, "cell": job.cell.key, "repetition": job.repetition, "machine": machine_name()}
+    row: dict[str, object] = {**campaign, "cell": job.cell.key, "repetition": job.repetition, "machine": machine_name()}
     with measuring():
         plan = prepare(session, program, job.options)
         return execute(session, plan, repository=repository, tags=(TAG, *tags), more={"campaign": row}, limit=limit)

@@ -12,7 +12,7 @@ from ck_repo.errors import UsageError
 from ck_repo.run.options import RunOptions
 from ck_repo.store.digest import of_value
 
-MOST_CELLS = 1_000_000
+MAX_CELLS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class Matrix:
                         f"an exclusion has {name} {unknown[0]!r}, which is not among its values",
                         hint=f"values: {', '.join(map(str, self.axes[name]))}",
                     )
-        if (size := math.prod(map(len, self.axes.values()))) > MOST_CELLS:
-            raise UsageError(f"the matrix has {size} combinations; the maximum is {MOST_CELLS}", hint="vary fewer options")
+        if (size := math.prod(map(len, self.axes.values()))) > MAX_CELLS:
+            raise UsageError(f"the matrix has {size} combinations; the maximum is {MAX_CELLS}", hint="vary fewer options")
 
     def cells(self) -> list[Cell]:
         """Every combination that is not excluded; the last axis varies fastest.
@@ -85,7 +85,7 @@ class Matrix:
             raise UsageError("every combination is excluded", hint="remove an exclusion")
         return found
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """As JSON, for a campaign's entry."""
         exclude = [{name: list(values) for name, values in row.items()} for row in self.exclude]
         return {
@@ -97,11 +97,11 @@ class Matrix:
 
 def cell_of(fixed: Mapping[str, Any], values: Mapping[str, Any]) -> Cell:
     """The cell for some values."""
-    options: dict[str, Any] = dict(fixed)
+    options = dict(fixed)
     for name, value in values.items():
         head, _, key = name.partition(".")
         options[head] = {**options.get(head, {}), key: value} if key else value
-    made = RunOptions(**options)
+    made = RunOptions.of(options)
     return Cell(of_value(made.as_data())[:12], values, made)
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from ck_repo.campaign.goal import ACCURACY, Goal
 from ck_repo.campaign.job import carry_out
 from ck_repo.campaign.matrix import Cell
 from ck_repo.campaign.queue import Job
-from ck_repo.contract.record import write
+from ck_repo.contract.results import Results
 from ck_repo.errors import RunError
 from ck_repo.experiments.figures import TRIAL, figures
 from ck_repo.experiments.meta import read_experiment
@@ -61,9 +60,9 @@ class Measure:
     def _server(self, options: RunOptions) -> Measured:
         last: list[RunRecord] = []
 
-        def run(wanted: RunOptions) -> dict[str, Any]:
+        def run(wanted: RunOptions) -> Results:
             last[:] = [self.run(wanted)]
-            return write(last[0].results)
+            return last[0].results
 
         rules = rules_of(prepare(self._session, self._program, options)).scenario("server")
         bound = options.target_latency or rules.bound_ms

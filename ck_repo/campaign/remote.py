@@ -35,7 +35,7 @@ MEASUREMENT = "measurement"  # Dask's resource: a worker has one
 _ROOM = 1 << 20  # bytes that a run needs at least
 
 
-def hello() -> dict[str, Any]:
+def hello() -> dict[str, object]:
     """A machine: its name, versions, clock and processor."""
     return {
         "machine": machine_name(),
@@ -46,7 +46,7 @@ def hello() -> dict[str, Any]:
     }
 
 
-def run_remote(task: Mapping[str, Any]) -> dict[str, Any]:
+def run_remote(task: Mapping[str, Any]) -> dict[str, object]:
     """Make a run, and return its experiment as an archive with its digest; our errors are returned as data.
 
     A run that was made already, whose result did not arrive, is returned again. An answer with `unusable` says that the machine
@@ -70,19 +70,19 @@ def _is_full() -> bool:
         return False
 
 
-def _as_data(error: CKError) -> dict[str, Any]:
+def _as_data(error: CKError) -> dict[str, object]:
     """What failed, with the last line of its log."""
     last = error.tail.rpartition("\n")[2].strip()
     return {"error": error.what + (f": {last}" if last else ""), "hint": error.hint, "machine": machine_name()}
 
 
-def _run(task: Mapping[str, Any]) -> dict[str, Any]:
+def _run(task: Mapping[str, Any]) -> dict[str, object]:
     session = Session(trust=bool(task["trust"]))
     program = _program(session, str(task["program"]), str(task["digest"]))
     options = RunOptions(**task["options"])
     campaign = dict(task["campaign"])
     cell, repetition = str(task["cell"]), int(task["repetition"])
-    begun = time.monotonic()
+    began = time.monotonic()
     make_ready(session, prepare(session, program, options))
     entry = _made(session, prepare(session, program, options), campaign["uid"], cell, repetition)
     if entry is None:
@@ -94,7 +94,7 @@ def _run(task: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "uid": entry.uid,
         "machine": machine_name(),
-        "seconds": time.monotonic() - begun,
+        "seconds": time.monotonic() - began,
         "archive": content,
         "sha256": sha256(content).hexdigest(),
         "place": str(entry.path),
@@ -103,14 +103,14 @@ def _run(task: Mapping[str, Any]) -> dict[str, Any]:
 
 def answer_remote(task: Mapping[str, Any]) -> dict[str, Any]:
     """Answer a part of an accuracy run; its files with their digests, or an error of ours as data."""
-    begun = time.monotonic()
+    began = time.monotonic()
     try:
         with in_venv(task.get("venv")):
             files = _answer(task)
     except CKError as error:
         return _as_data(error)
     digests = {name: sha256(content).hexdigest() for name, content in files.items()}
-    return {"machine": machine_name(), "seconds": time.monotonic() - begun, "files": files, "sha256": digests}
+    return {"machine": machine_name(), "seconds": time.monotonic() - began, "files": files, "sha256": digests}
 
 
 def _answer(task: Mapping[str, Any]) -> dict[str, bytes]:

@@ -13,7 +13,7 @@ from ck_repo.campaign.job import machine_name
 from ck_repo.campaign.measuring import measuring
 from ck_repo.environment.lockfile import read_lock
 from ck_repo.environment.venv import find_venv
-from ck_repo.errors import CKError, NotTheSameError
+from ck_repo.errors import CKError, MismatchError
 from ck_repo.reproduce.bundle import create_from_bundle
 from ck_repo.reproduce.recreate import interpreter_for, recreate
 from ck_repo.session import Session
@@ -59,7 +59,7 @@ def make_venv_of_file(kind: str, digest: str, *, trust: bool) -> dict[str, Any]:
                 return {}
             if (found := of_file(path)) != digest:
                 path.unlink()
-                raise NotTheSameError(
+                raise MismatchError(
                     f"the {kind} was damaged on its way to {machine_name()}: {digest} expected, {found} came",
                     hint="run the command again",
                 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +140,7 @@ def _search_sections(campaign: Campaign) -> list[Section]:
     return [*sections, Section("trials", "Trials", tables=[Table("Every trial", names, lines)])]
 
 
-def _verdict(row: dict[str, Any]) -> tuple[str, ...]:
+def _verdict(row: Mapping[str, Any]) -> tuple[str, ...]:
     interval = row.get("interval")
     return (
         settings_text(row["values"]),
@@ -152,7 +152,7 @@ def _verdict(row: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _figure(row: dict[str, Any], goal: str) -> str:
+def _figure(row: Mapping[str, Any], goal: str) -> str:
     figure = row["figures"].get(goal)
     return "-" if figure is None else f"{figure:.5g}"
 

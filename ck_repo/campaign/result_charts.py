@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ck_repo.campaign.results import Row
 from ck_repo.report.chart import MUTED, Chart, data, nominal, quantity, tooltip
 
-_MOST_BARS = 60  # bars of a chart of machines
+_MAX_BARS = 60  # bars of a chart of machines
 
 
 def front_charts(rows: Sequence[Row]) -> list[Chart]:
@@ -64,7 +64,7 @@ def machine_charts(rows: Sequence[Row]) -> list[Chart]:
         if row.value is not None and row.machine:
             groups[row.scenario, row.unit].append(row)
     return [
-        _machines(f"machines-{number}", *key, found[:_MOST_BARS], len(found))
+        _machines(f"machines-{number}", *key, found[:_MAX_BARS], len(found))
         for number, (key, found) in enumerate(groups.items())
         if len({row.machine for row in found}) > 1
     ]

@@ -6,7 +6,6 @@ import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from ck_repo.campaign.campaign import Campaign
 from ck_repo.campaign.journal import DROPPED, FAILED, FOUND, IMPOSSIBLE, RUN, Event
@@ -58,7 +57,7 @@ class Row:
     why: str = ""
     on_front: bool = False
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """As JSON."""
         plain = {name: value for name, value in vars(self).items() if name not in ("cell", "experiments")}
         return {

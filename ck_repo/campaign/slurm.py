@@ -69,7 +69,7 @@ def _jobqueue() -> Any:
                 signal.signal(number, handler)
 
 
-def _settings(profile: SlurmProfile, files: Mapping[str, str], logs: Path) -> dict[str, Any]:
+def _settings(profile: SlurmProfile, files: Mapping[str, str], logs: Path) -> dict[str, object]:
     variables = {
         "CK_REPOS": profile.repos or str(repos_root()),
         "CK_TOOLS": profile.tools or str(tools_root()),
@@ -127,21 +127,21 @@ def _check(script: str, path: Path) -> None:
         raise SlurmError(f"Slurm refuses the job: {why}", hint="`sinfo` lists partitions and nodes; fix the profile")
 
 
-def _await_workers(cluster: Any, profile: SlurmProfile, logs: Path, least: int) -> None:
+def _await_workers(cluster: Any, profile: SlurmProfile, logs: Path, minimum: int) -> None:
     """Wait until so many jobs have a worker; jobs may wait for nodes as long as the profile allows."""
-    begun = time.monotonic()
+    began = time.monotonic()
     gone_since, said = None, False
-    while len(cluster.scheduler.workers) < least:
+    while len(cluster.scheduler.workers) < minimum:
         time.sleep(_LOOK)
-        waited = time.monotonic() - begun
+        waited = time.monotonic() - began
         if profile.wait is not None and waited > profile.wait:
             started = len(cluster.scheduler.workers)
-            raise SlurmError(f"{started} jobs have started a worker within {profile.wait:g} s, not {least}", hint=_hint(logs))
+            raise SlurmError(f"{started} jobs have started a worker within {profile.wait:g} s, not {minimum}", hint=_hint(logs))
         jobs = [str(job.job_id) for job in list(cluster.workers.values()) if getattr(job, "job_id", None)]
         states = _states(jobs) if jobs else {}
         held = sorted({state for state in states.values() if state.startswith(_HELD)})
         waiting = sum(state not in held for state in states.values())
-        if jobs and waiting + profile.machines - len(jobs) < least:  # some may not be submitted yet
+        if jobs and waiting + profile.machines - len(jobs) < minimum:  # some may not be submitted yet
             gone_since = gone_since or time.monotonic()
             if time.monotonic() - gone_since > _GRACE:
                 if held:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,13 +86,13 @@ def read_profile(path: Path) -> SlurmProfile:
         if not _LINE.fullmatch(text):
             raise fields.error(key, text, "one line")
     variables = fields.table("environment")
-    for key, value in variables.items():
-        if not _VARIABLE.fullmatch(key) or not isinstance(value, str | int | float):
-            raise fields.error(f"environment.{key}", value, "the text of a variable")
+    for variable, text_of in variables.items():
+        if not _VARIABLE.fullmatch(variable) or not isinstance(text_of, str | int | float):
+            raise fields.error(f"environment.{variable}", text_of, "the text of a variable")
     wait = fields.number("wait")
     if wait is not None and wait <= 0:
         raise fields.error("wait", wait, "above 0")
-    values: dict[str, Any] = {**counts, **texts, **lists}
+    values: Mapping[str, Any] = {**counts, **texts, **lists}
     return SlurmProfile(
         **values,
         exclusive=fields.flag("exclusive", True),

@@ -34,7 +34,7 @@ class Space:
     by_backend: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     default_backend: str = ""
 
-    def suggest(self, choose: Callable[[str, tuple[Any, ...]], Any]) -> dict[str, Any]:
+    def suggest(self, choose: Callable[[str, tuple[Any, ...]], Any]) -> dict[str, object]:
         """The values of a trial; `choose` selects one of several, by a name that always has the same values."""
         values = {name: choose(name, rows) if len(rows) > 1 else rows[0] for name, rows in self.common.items()}
         backend = str(values.get("backend") or self.default_backend)
@@ -43,7 +43,7 @@ class Space:
                 values[_PREFIX + name] = choose(f"{backend}.{name}", rows)
         return values
 
-    def points(self) -> Iterator[dict[str, Any]]:
+    def points(self) -> Iterator[dict[str, object]]:
         """Every combination, as the values by the names that `suggest` chooses by."""
         searched = {name: rows for name, rows in self.common.items() if len(rows) > 1}
         for chosen in product(*searched.values()):
@@ -106,7 +106,7 @@ def _layout(plan: RunPlan, goals: Sequence[Goal]) -> dict[str, tuple[int, ...]]:
     """Sessions and threads up to the cores, and batches that the model takes."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     counts = tuple(sorted({1, cores, *(1 << power for power in range(cores.bit_length()) if 1 << power <= cores)}))
-    most = plan.model.get("max_batch")
-    batches = tuple(size for size in _BATCHES if not most or size <= int(most))
+    maximum = plan.model.get("max_batch")
+    batches = tuple(size for size in _BATCHES if not maximum or size <= int(maximum))
     every = {"sessions": counts, "threads": counts, "batch_size": batches or (1,)}
     return {name: rows for name, rows in every.items() if any(name in goal.layout for goal in goals)}

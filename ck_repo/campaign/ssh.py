@@ -96,7 +96,7 @@ def links_to(hosts: Hosts, folder: Path) -> Iterator[list[Link]]:
         For the logs of connections and workers.
     """
     with ExitStack() as stack:
-        begun = []
+        began = []
         for number, host in enumerate(hosts.hosts):
             log = folder / f"{number}.log"
             file = stack.enter_context(log.open("wb"))
@@ -105,10 +105,10 @@ def links_to(hosts: Hosts, folder: Path) -> Iterator[list[Link]]:
                 process = stack.enter_context(conversation(command, child_environment(), file))
             except FileNotFoundError:
                 raise HostError("ssh is not installed", hint="`apt install openssh-client`, or your system's own way") from None
-            begun.append((host, process, log))
+            began.append((host, process, log))
         found = []
         until = time.monotonic() + _ANSWER
-        for host, process, log in begun:
+        for host, process, log in began:
             try:
                 found.append(Link(host, process, log, _hello(host, process, log, until)))
             except HostError as error:

@@ -36,7 +36,7 @@ def main() -> None:
     sys.exit(_work(json.loads(line)))
 
 
-def _about() -> dict[str, Any]:
+def _about() -> dict[str, object]:
     import distributed
 
     connection = os.environ.get("SSH_CONNECTION", "").split()
@@ -63,11 +63,11 @@ def _work(order: Mapping[str, Any]) -> int:
         command = [sys.executable, "-m", "dask", "worker", order["scheduler"], *words]
         brief = 0
         while brief < _TRIES:  # a worker ends when its connection to the scheduler breaks
-            begun = time.monotonic()
+            began = time.monotonic()
             status = _run(command, folder)
             if status is None:
                 return 0
-            brief = brief + 1 if time.monotonic() - begun < _BRIEF else 0
+            brief = brief + 1 if time.monotonic() - began < _BRIEF else 0
         return status or 1
 
 

@@ -57,7 +57,7 @@ class Study(Trials):
         """Try these values next, once, by the names that `Space.suggest` uses."""
         self._study.enqueue_trial(dict(values), skip_if_exists=True)
 
-    def ask(self) -> tuple[Any, dict[str, Any]]:
+    def ask(self) -> tuple[Any, dict[str, object]]:
         """A trial and its values: a combination that no earlier trial had, as long as there is one.
 
         Optuna may suggest a combination again. In small spaces that wastes trials, so another one is drawn at random then.

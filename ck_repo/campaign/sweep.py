@@ -47,7 +47,7 @@ def sweep(session: Session, program: Entry, campaign: Campaign, limits: Limits, 
     The needs of its cells are installed first. Every run is recorded at once, so that a campaign that was stopped or killed
     continues with the interrupted run.
     """
-    begun = time.monotonic()
+    began = time.monotonic()
     with campaign.running():
         planned = install_all(session, program, plan_cells(session, program, campaign.cells()))
         recorded = Recorded(session)
@@ -58,7 +58,7 @@ def sweep(session: Session, program: Entry, campaign: Campaign, limits: Limits, 
         with progress.task("runs", found + total, "runs") as task:
             task.advance_to(found)
             while job := queue.next():
-                left = None if limits.total is None else limits.total - (time.monotonic() - begun)
+                left = None if limits.total is None else limits.total - (time.monotonic() - began)
                 if left is not None and left < estimates.seconds(job.options):
                     state = OUT_OF_TIME
                     break

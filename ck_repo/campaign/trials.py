@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from ck_repo.campaign.pareto import front
 NAME = "study.log"
 VIOLATION = "violation"  # how far accuracy is below what is kept; positive is too far
 WHY = "why"  # why a trial failed
-_LEAST_FOR_IMPORTANCE = 4  # trials
+_MIN_FOR_IMPORTANCE = 4  # trials
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Candidate:
     """
 
     number: int
-    values: dict[str, Any]
+    values: dict[str, object]
     figures: dict[str, float]
     keeps_accuracy: bool = True
 
@@ -78,7 +78,7 @@ class Trials:
         Optuna's evaluator PED-ANOVA; of settings that not every completed trial has it says nothing.
         """
         done = self._ended("COMPLETE")
-        if len(done) < _LEAST_FOR_IMPORTANCE or not any(len(row.params) for row in done):
+        if len(done) < _MIN_FOR_IMPORTANCE or not any(len(row.params) for row in done):
             return {}
         module = optional("optuna.importance", "tune")
         found = {}
@@ -96,7 +96,7 @@ class Trials:
             found[goal.name] = {str(name): float(share) for name, share in shares.items()}
         return found
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[Mapping[str, Any]]:
         """Every trial, for a table."""
         return [
             {

@@ -25,7 +25,7 @@ from ck_repo.store.entry import Entry
 from ck_repo.store.writing import update_entry
 
 _SHORT = 3  # how many times shorter the run is after which a slow trial is stopped
-_LEAST = 1.0  # s of such a run
+_MINIMUM = 1.0  # s of such a run
 
 
 @dataclass(frozen=True)
@@ -121,16 +121,16 @@ class Tuning:
 
     @property
     def _short(self) -> float:
-        return max(self._seconds / _SHORT, _LEAST)
+        return max(self._seconds / _SHORT, _MINIMUM)
 
     def _try_all(self, study: Study, search: Search, bounds: Sequence[tuple[str, float]]) -> None:
-        begun = time.monotonic()
+        began = time.monotonic()
         with progress.task("trials", search.trials, "trials") as task:
             while study.done < search.trials:
                 if study.exhausted:
                     progress.say(f"every combination was tried: {study.done}")
                     return
-                if search.total is not None and time.monotonic() - begun > search.total:
+                if search.total is not None and time.monotonic() - began > search.total:
                     progress.say(f"the time for trials is over after {study.done}; the same command continues")
                     return
                 self._try(study, bounds)

@@ -41,7 +41,7 @@ def checked_options(typed: dict[str, object], action: Action, command: str) -> d
     return values
 
 
-def _apart(typed: dict[str, Any], known: dict[str, Option]) -> dict[str, Any]:
+def _apart(typed: dict[str, object], known: dict[str, Option]) -> dict[str, object]:
     """Move the keys of options that set another option to that one.
 
     Raises
@@ -49,21 +49,23 @@ def _apart(typed: dict[str, Any], known: dict[str, Option]) -> dict[str, Any]:
     UsageError
         If an option has both a value and keys, but accepts only one of them.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for name, value in typed.items():
         parts = known[name].parts.replace("-", "_") if name in known else ""
         if isinstance(value, dict) and parts and parts != name:
             keys = {key: each for key, each in value.items() if key}
             found |= {name: value[""]} if "" in value else {}
-            found[parts] = {**found.get(parts, {}), **keys}
+            before = found.get(parts)
+            found[parts] = {**(before if isinstance(before, dict) else {}), **keys}
         elif isinstance(value, dict) and not parts and _has_both(value):
             raise UsageError(f"--{name.replace('_', '-')} has a value and keys", hint="omit one of them")
         else:
-            found[name] = {**found[name], **value} if isinstance(value, dict) and isinstance(found.get(name), dict) else value
+            before = found.get(name)
+            found[name] = {**before, **value} if isinstance(value, dict) and isinstance(before, dict) else value
     return found
 
 
-def _has_both(value: dict[str, Any]) -> bool:
+def _has_both(value: dict[str, object]) -> bool:
     return "" in value or any(isinstance(each, dict) and _has_both(each) for each in value.values())
 
 
@@ -105,8 +107,8 @@ def _number(option: Option, value: Any) -> float | int:
         raise UsageError(f"--{option.name}={value} is not {what}") from None
     if not math.isfinite(number):
         raise UsageError(f"--{option.name}={value} is not {what}")
-    if option.least is not None and (number < option.least or (option.above and number == option.least)):
-        bound = f"more than {option.least:g}" if option.above else f"at least {option.least:g}"
+    if option.minimum is not None and (number < option.minimum or (option.above and number == option.minimum)):
+        bound = f"more than {option.minimum:g}" if option.above else f"at least {option.minimum:g}"
         raise UsageError(f"--{option.name}={value}: it has to be {bound}")
     return number
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypedDict
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _SOURCES = ("actions", "cli", "run", "rounds/data")  # folders whose files the table depends on
@@ -17,6 +17,29 @@ _OF_ENTRIES = {"venv": "venv", "template": "env_templates", "reference": "experi
 _REPOSITORIES = ("repo_uoa", "repo", "record_repo")
 _TAGS = ("tags", "no_tags", "model", "dataset", "extra_tags")
 _HIDDEN = "."
+
+
+class OptionRow(TypedDict):
+    """An option of the table."""
+
+    name: str
+    flag: bool
+    choices: list[str]
+
+
+class Table(TypedDict):
+    """All commands: actions, and their options by module and action.
+
+    `general` has the actions of the user's own modules, `kernel` those without a module, `common` the options of every action.
+    """
+
+    stamp: list[Any]
+    actions: list[str]
+    spellings: dict[str, str]
+    modules: dict[str, dict[str, list[OptionRow]]]
+    general: dict[str, list[OptionRow]]
+    kernel: dict[str, list[OptionRow]]
+    common: list[OptionRow]
 
 
 def complete(line: str) -> list[str]:
@@ -32,7 +55,7 @@ def complete(line: str) -> list[str]:
     table = read_table()
     if not typed:
         return _beginning(last, table["actions"])
-    action = str(table["spellings"].get(typed[0], typed[0]))
+    action = table["spellings"].get(typed[0], typed[0])
     module = next((word.split(":")[0] for word in typed[1:] if word[0] not in "-@"), "")
     if last.startswith("-"):
         return _options(last, table, action, module)
@@ -41,28 +64,28 @@ def complete(line: str) -> list[str]:
     modules = [name for name, actions in table["modules"].items() if action in actions]
     modules += [name for name in _modules_on_disk() if name not in table["modules"] and action in table["general"]]
     if ":" in last or last in modules:
-        name, _, begun = last.partition(":")
-        return [f"{name}:{entry}" for entry in _beginning(begun, _entries(name))]
+        name, _, began = last.partition(":")
+        return [f"{name}:{entry}" for entry in _beginning(began, _entries(name))]
     return _beginning(last, modules)
 
 
-def _options(last: str, table: dict[str, Any], action: str, module: str) -> list[str]:
+def _options(last: str, table: Table, action: str, module: str) -> list[str]:
     known = table["modules"].get(module, table["general"] if module else table["kernel"])
-    options = {row["name"]: row for row in (*known.get(action, ()), *table["common"])}
-    name, equals, begun = last.lstrip("-").partition("=")
+    options = {row["name"]: row for row in [*known.get(action, []), *table["common"]]}
+    name, equals, began = last.lstrip("-").partition("=")
     if not equals:
         return _beginning(last, [f"--{row['name']}" + ("" if row["flag"] else "=") for row in options.values()])
-    row = options.get(name) or {"name": name, "choices": []}
-    before, comma, part = begun.rpartition(",")
+    row = options.get(name, OptionRow(name=name, flag=False, choices=[]))
+    before, comma, part = began.rpartition(",")
     values = _beginning(part, _values(row, module))
     return [f"--{name}={before}{comma}{value}" for value in values]
 
 
-def _values(row: dict[str, Any], module: str) -> list[str]:
+def _values(row: OptionRow, module: str) -> list[str]:
     """The completions of an option's value; none where the shell knows better, as for files."""
     name = row["name"]
     if row["choices"]:
-        return list(row["choices"])
+        return row["choices"]
     if name in _REPOSITORIES:
         return [os.path.basename(folder) for folder in _repositories()]
     if name in _OF_ENTRIES:
@@ -72,8 +95,8 @@ def _values(row: dict[str, Any], module: str) -> list[str]:
     return []
 
 
-def _beginning(begun: str, names: list[str]) -> list[str]:
-    return sorted({name for name in names if name.startswith(begun)})
+def _beginning(began: str, names: list[str]) -> list[str]:
+    return sorted({name for name in names if name.startswith(began)})
 
 
 def _root(variable: str, usual: str) -> str:
@@ -130,20 +153,20 @@ def _tags(module: str) -> list[str]:
     return [tag for tag in known_tags(Repositories(), module) if tag.isprintable()]
 
 
-def read_table() -> dict[str, Any]:
+def read_table() -> Table:
     """The table of commands and options; it is written again when ck has changed."""
     path = os.path.join(_root("CK_TOOLS", "~/CK-TOOLS"), ".cache", "completion.json")
     stamp = _stamp()
     try:
         with open(path, encoding="utf-8") as file:
-            found = json.load(file)
+            found: Table = json.load(file)
         if found["stamp"] == stamp:
-            return dict(found)
+            return found
     except (OSError, ValueError, KeyError, TypeError):
         pass
     from ck_repo.cli.completion_table import completion_table, keep
 
-    table = completion_table() | {"stamp": stamp}
+    table = completion_table(stamp)
     keep(path, table)
     return table
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from ck_repo.actions.request import Target
 from ck_repo.errors import ConfigError, UsageError
-from ck_repo.store.plain_file import MISSING, MOST, UnreadableError, read_plain
+from ck_repo.store.plain_file import MAXIMUM, MISSING, UnreadableError, read_plain
 from ck_repo.store.writing import merged
 
-_OPTIONS_FILE = f"use a regular file of JSON or YAML, of at most {MOST >> 20} MiB"
+_OPTIONS_FILE = f"use a regular file of JSON or YAML, of at most {MAXIMUM >> 20} MiB"
 
 
 @dataclass

@@ -10,7 +10,7 @@ from .record import FieldError
 BASE = "based_on"
 
 
-def expand(profiles: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def expand(profiles: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, object]]:
     """Replace ``based_on`` by the fields of that profile; None removes a field.
 
     Parameters
@@ -28,7 +28,7 @@ def expand(profiles: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any
     >>> expand({"a": {"side": 640, "nms": "class"}, "b": {"based_on": "a", "side": 300, "nms": None}})
     {'a': {'side': 640, 'nms': 'class'}, 'b': {'side': 300}}
     """
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, dict[str, object]] = {}
     for name, profile in profiles.items():
         base = profile.get(BASE, "")
         if base and base not in found:

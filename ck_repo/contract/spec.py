@@ -203,9 +203,9 @@ class MeasuredLayout:
     measured: str
 
     def __post_init__(self) -> None:
-        for name, (least, most) in _LAYOUT.items():
-            if not least <= getattr(self, name) <= most:
-                raise FieldError(name, getattr(self, name), f"an integer from {least} to {most}")
+        for name, (minimum, maximum) in _LAYOUT.items():
+            if not minimum <= getattr(self, name) <= maximum:
+                raise FieldError(name, getattr(self, name), f"an integer from {minimum} to {maximum}")
         if not 0 < self.samples_per_second <= 1e9:
             raise FieldError("samples_per_second", self.samples_per_second, "above 0 and at most 1e9")
 
@@ -221,9 +221,9 @@ class AccuracyPart:
 _OPTION: Mapping[str, Any] = {"option": True}  # of a field: spec.json has it under the same name, as the user gave it
 
 
-def _between(least: int, most: int) -> Mapping[str, Any]:
+def _between(minimum: int, maximum: int) -> Mapping[str, Any]:
     """The bounds of an option, which are those of the command line (`ck_repo/run/options.py`)."""
-    return {**_OPTION, "bounds": (least, most)}
+    return {**_OPTION, "bounds": (minimum, maximum)}
 
 
 @dataclass(frozen=True)

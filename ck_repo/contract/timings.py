@@ -25,11 +25,11 @@ class Timings:
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
         """Measure the block."""
-        begun = time.monotonic()
+        began = time.monotonic()
         try:
             yield
         finally:
-            self._parts.append(Part(name, round(time.monotonic() - begun, 3)))
+            self._parts.append(Part(name, round(time.monotonic() - began, 3)))
 
     def add(self, parts: Iterable[Part]) -> None:
         """Add parts that were measured elsewhere."""

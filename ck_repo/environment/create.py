@@ -17,7 +17,7 @@ from ck_repo.environment.collect import locked_components, locked_template, make
 from ck_repo.environment.lockfile import NAME, Lock, write_lock
 from ck_repo.environment.locking import extend_lock
 from ck_repo.environment.template import Template, read_template, template_entry
-from ck_repo.environment.venv import DEFAULT_TEMPLATE, Venv, find_venv, interpreter_of, read_venv, surroundings
+from ck_repo.environment.venv import DEFAULT_TEMPLATE, Venv, find_venv, interpreter_of, read_context, read_venv
 from ck_repo.errors import ConflictError, InstallError
 from ck_repo.install.installer import Installer
 from ck_repo.install.python_packages import missing
@@ -51,12 +51,14 @@ class VenvPlan:
     choices: dict[str, Choice]
 
 
-def plan_venv(session: Session, name: str, template_name: str = "", python: str = "", *, anew: bool = False) -> VenvPlan:
+def plan_venv(
+    session: Session, name: str, template_name: str = "", python: str = "", *, from_scratch: bool = False
+) -> VenvPlan:
     """Select interpreter and components, without creating anything.
 
     Parameters
     ----------
-    anew
+    from_scratch
         Plan for an empty venv, even if there is one of that name, whose content will be discarded.
     """
     check_name(name)
@@ -64,7 +66,7 @@ def plan_venv(session: Session, name: str, template_name: str = "", python: str 
     existing = find_venv(session, name)
     base = str(existing.entry.meta().get("python_path", "")) if existing else ""
     here = base if base and Path(base).exists() else ""
-    here_now = surroundings(session, None if anew else existing)
+    here_now = read_context(session, None if from_scratch else existing)
     registered = [Path(env.file) for env in here_now.registered if "compiler" in env.tags]
     interpreter = find_interpreter(python or here or _ours_if_in(template.python), registered)
     if not satisfies(interpreter.version, template.python):

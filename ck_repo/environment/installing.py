@@ -9,7 +9,7 @@ from ck_repo.environment.collect import locked_components
 from ck_repo.environment.locking import extend_lock
 from ck_repo.environment.venv import Venv
 from ck_repo.errors import ConflictError
-from ck_repo.install.installer import Installer, Wishes
+from ck_repo.install.installer import Installer, InstallOptions
 from ck_repo.resolve.plan import Choice, InstalledPackage, PythonPackage, RegisteredFile
 from ck_repo.session import Session
 from ck_repo.store.installed import Installed
@@ -44,8 +44,8 @@ def install_into(
     keys = [choice.key for choice in choices.values()]
     for choice in choices.values():
         _check(choice, again, place)
-    wishes = Wishes(dict.fromkeys(keys, place) if place else {}, keys if again else [], refetch)
-    installer = Installer(session, venv.python if venv else None, wishes=wishes)
+    options = InstallOptions(dict.fromkeys(keys, place) if place else {}, keys if again else [], refetch)
+    installer = Installer(session, venv.python if venv else None, options=options)
     if venv is None:
         return installer.install(choices)
     before = venv.packages

@@ -10,7 +10,7 @@ from packaging.version import Version
 
 from ck_repo import progress
 from ck_repo.environment.lockfile import LockedPackage
-from ck_repo.errors import InstallError, NotTheSameError, OfflineError
+from ck_repo.errors import InstallError, MismatchError, OfflineError
 from ck_repo.install.python_packages import install_python_packages, obtainable
 from ck_repo.machine.python_packages import installed_packages
 
@@ -53,7 +53,7 @@ def install_locked_packages(
     ------
     InstallError
         If no version of a package is available.
-    NotTheSameError
+    MismatchError
         If a package has the locked version and platform, but other content.
     """
     pins = {name: f"{name}=={row.version}" for name, row in packages.items()}
@@ -120,7 +120,7 @@ def _verify(python: Path, packages: Mapping[str, LockedPackage], relaxed: Sequen
         if now is None or name in relaxed or not row.content or now.content == row.content:
             continue
         if now.tags == row.tags and now.version == row.version and "-linux_" not in now.tags:
-            raise NotTheSameError(
+            raise MismatchError(
                 f"{name} {row.version} differs from the lock: content {row.content[:16]}… expected, got {now.content[:16]}…, "
                 f"from a wheel for the same {now.tags}",
                 hint="releases never change: check the source of your index before using it",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ck_repo.environment.venv import Venv, surroundings
+from ck_repo.environment.venv import Venv, read_context
 from ck_repo.resolve.candidates import candidates
 from ck_repo.resolve.need import Need
 from ck_repo.resolve.versions import satisfies
@@ -33,7 +33,7 @@ def present_packages(session: Session, venv: Venv, tags: str) -> list[Present]:
     """The Python packages of a venv with the tags, without repetitions, the best match first."""
     from packaging.utils import canonicalize_name
 
-    have = surroundings(session, venv)
+    have = read_context(session, venv)
     found: dict[str, Present] = {}
     for row in candidates(have, Need.parse(tag_list(tags), "", "you"), "", frozenset(have.python_packages)).candidates:
         name = str(canonicalize_name(row.variant.python_package)) if row.variant.python_package else ""

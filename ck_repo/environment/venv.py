@@ -11,7 +11,7 @@ from ck_repo.errors import CKError, InstallError, NotFoundError
 from ck_repo.machine.interpreter import ask
 from ck_repo.machine.python_packages import half_removed, python_packages, site_packages
 from ck_repo.machine.survey import survey
-from ck_repo.resolve.surroundings import Surroundings
+from ck_repo.resolve.context import Context
 from ck_repo.session import Session
 from ck_repo.stock.venv import is_stock_venv, python_version
 from ck_repo.store.entry import META, Entry, read_json_object
@@ -181,7 +181,7 @@ def find_venv(session: Session, name: str) -> Venv | None:
         return None
 
 
-def surroundings(session: Session, venv: Venv | None, python: str = "", scope: str = "") -> Surroundings:
+def read_context(session: Session, venv: Venv | None, python: str = "", scope: str = "") -> Context:
     """The components that are available to a venv.
 
     Parameters

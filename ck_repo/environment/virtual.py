@@ -13,7 +13,7 @@ from typing import Any
 from ck_repo import progress
 from ck_repo.child import attach
 from ck_repo.environment.present import present_packages
-from ck_repo.environment.venv import Venv, surroundings
+from ck_repo.environment.venv import Venv, read_context
 from ck_repo.errors import CKError, NotFoundError
 from ck_repo.machine.register import problem
 from ck_repo.resolve.resolver import Resolver
@@ -90,7 +90,7 @@ def _in_venv(session: Session, tags: str, venv: Venv | None) -> Named:
         for package in present_packages(session, venv, tags):
             values = {f"CK_ENV_PYTHON_PACKAGE_{variable_name(package.name)}_VERSION": package.version}
             return Named(f"{package.name} {package.version} of venv:{venv.name}", Variables(values).joined(base))
-    Resolver(surroundings(session, venv)).resolve(tags)  # an unknown tag is a separate error
+    Resolver(read_context(session, venv)).resolve(tags)  # an unknown tag is a separate error
     raise NotFoundError(
         f"no installed or registered component has the tags {tags}", hint=f"`ck install package --tags={tags}` installs it"
     )

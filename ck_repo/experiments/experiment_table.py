@@ -83,7 +83,7 @@ def experiment_rows(name: str, meta: ExperimentMeta) -> list[tuple[str, str]]:
     rows = [("experiment", name), ("recorded", meta.recorded)]
     if meta.published:
         return rows + _published_rows(meta, meta.published)
-    return [*rows, *_subject_rows(meta), *_figure_rows(meta), *_surroundings_rows(meta), *_replay_rows(meta)]
+    return [*rows, *_subject_rows(meta), *_figure_rows(meta), *_machine_rows(meta), *_replay_rows(meta)]
 
 
 def _published_rows(meta: ExperimentMeta, published: Published) -> list[tuple[str, str]]:
@@ -165,7 +165,7 @@ def _figure_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
     return rows
 
 
-def _surroundings_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
+def _machine_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
     """The machine and the software."""
     machine, venv = meta.platform or Platform(), meta.venv or RecordedVenv()
     memory = f"{(machine.memory or 0) / 2**30:.0f} GiB"

@@ -25,7 +25,7 @@ from ck_repo.store.uid import uid_from_digest
 from ck_repo.store.writing import module_folder, publish, staged
 
 MODULE = "experiment"
-_MOST = 64 << 20  # maximum bytes of a copied file: truncated logs have about 10 kB
+_MAXIMUM = 64 << 20  # maximum bytes of a copied file: truncated logs have about 10 kB
 
 
 def import_submission(
@@ -59,8 +59,8 @@ def _import(target: Repository, found: Result) -> tuple[Entry, Published, list[s
     with staged(folder) as staging:
         for kind, source in _folders(found):
             remarks += _copy(source, staging / kind, found.place.root)
-        with suppress(UnreadableError), opened(found.place.root, found.place.system_file, most=_MOST) as file:
-            (staging / "system.json").write_bytes(file.read(_MOST))
+        with suppress(UnreadableError), opened(found.place.root, found.place.system_file, maximum=_MAXIMUM) as file:
+            (staging / "system.json").write_bytes(file.read(_MAXIMUM))
         published = of_result(found, str(folder))
         write_entry(
             staging, uid, _meta(found, published, remarks), module=MODULE, module_uid=module_uid(MODULE), name=folder.name
@@ -91,7 +91,7 @@ def _copy(source: Path, target: Path, root: Path) -> list[str]:
             continue
         to = target / row.name
         try:
-            with opened(root, source / row.name, most=_MOST, links=False) as file:
+            with opened(root, source / row.name, maximum=_MAXIMUM, links=False) as file:
                 to.parent.mkdir(parents=True, exist_ok=True)
                 with open(to, "wb") as copy:
                     shutil.copyfileobj(file, copy, 1 << 20)

@@ -76,13 +76,13 @@ def _hardware(
     return Hardware(processor, processors, cores, "" if none else accelerator, 0.0 if none else accelerators)
 
 
-def nearest_systems(rows: Sequence[Published], like: Hardware, most: int) -> list[Nearest]:
+def nearest_systems(rows: Sequence[Published], like: Hardware, maximum: int) -> list[Nearest]:
     """The published systems that are most similar to some hardware, the most similar first."""
     groups: dict[tuple[str, ...], list[Published]] = {}
     for row in rows:
         groups.setdefault((row.round, row.division, row.submitter, row.system), []).append(row)
     found = [Nearest(likeness(like, _of(group[0])), tuple(group)) for group in groups.values()]
-    return sorted(found, key=lambda row: (-row.likeness, row.results[0].identity))[:most]
+    return sorted(found, key=lambda row: (-row.likeness, row.results[0].identity))[:maximum]
 
 
 def _of(row: Published) -> Hardware:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from ck_repo.contract.results import Results
 from ck_repo.errors import CKError
@@ -55,7 +54,7 @@ class Overview:
             self.performance, self.recorded[:16].replace("T", " "),
         )  # fmt: skip
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """As JSON."""
         return asdict(self)
 

@@ -15,10 +15,10 @@ def sparkline(counts: Sequence[int]) -> str:
     >>> sparkline([0, 1, 4, 8])
     ' ▁▄█'
     """
-    most = max(counts, default=0)
-    if not most:
+    maximum = max(counts, default=0)
+    if not maximum:
         return ""
-    return "".join(" " if not count else _BARS[max(0, -(-count * len(_BARS) // most) - 1)] for count in counts)
+    return "".join(" " if not count else _BARS[max(0, -(-count * len(_BARS) // maximum) - 1)] for count in counts)
 
 
 def histogram(values: Sequence[float], bins: int) -> list[int]:

@@ -13,7 +13,7 @@ from ck_repo.errors import ConfigError
 from ck_repo.store.plain_file import MISSING, flaw, opened
 
 FOLDER, QUERIES, TRACE = "performance", "queries.json", "mlperf_log_trace.json"
-_MOST = 1 << 30  # bytes
+_MAXIMUM = 1 << 30  # bytes
 _LARGEST = 1 << 62  # ns, 146 years
 _SAMPLE = re.compile(
     rb'"name":"Sample".{0,200}?"ph": ?"b".{0,200}?"ts":(-?\d{1,15}(?:\.\d{1,9})?),"args":\{"sample_seq":(\d{1,18}),'
@@ -86,7 +86,7 @@ def read_queries(folder: Path) -> Queries | None:
         path = f"{FOLDER}/{name}"
         if flaw(folder, path) == MISSING:
             continue
-        with opened(folder, path, most=_MOST) as file:
+        with opened(folder, path, maximum=_MAXIMUM) as file:
             content = file.read()
         found = reader(content, folder / path) if content else None
         if found is not None and len(found):

@@ -71,13 +71,15 @@ def _latency(_: re.Match[str], run: _Run) -> str:
 
 
 def _duration(_: re.Match[str], run: _Run) -> str:
-    least = run.settings.min_duration_ms
-    return "the run was shorter than " + (f"the minimum of {least / 1e3:g} s" if least else "its minimum duration")
+    minimum = run.settings.min_duration_ms
+    return "the run was shorter than " + (f"the minimum of {minimum / 1e3:g} s" if minimum else "its minimum duration")
 
 
 def _queries(_: re.Match[str], run: _Run) -> str:
-    least = run.settings.min_query_count
-    return "the run had fewer queries than " + (f"the minimum of {least:.0f}" if least else "its minimum") + ": raise --time"
+    minimum = run.settings.min_query_count
+    return (
+        "the run had fewer queries than " + (f"the minimum of {minimum:.0f}" if minimum else "its minimum") + ": raise --time"
+    )
 
 
 def _said(text: str) -> _Sentence:

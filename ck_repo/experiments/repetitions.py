@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from ck_repo.experiments.figures import figures
 from ck_repo.experiments.meta import ExperimentMeta
@@ -35,7 +34,7 @@ class Spread:
             f"(spread {100 * self.relative:.2g} %)"
         )
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """As JSON."""
         return asdict(self)
 

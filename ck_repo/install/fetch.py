@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from ck_repo import progress
-from ck_repo.errors import DownloadError, NotTheSameError, StorageError
+from ck_repo.errors import DownloadError, MismatchError, StorageError
 from ck_repo.install.download import download
 from ck_repo.install.git_source import read_commit, unproven
 from ck_repo.install.publisher import pin
@@ -126,11 +126,11 @@ def adopt(path: Path, source: Source) -> Path:
 
     Raises
     ------
-    NotTheSameError
+    MismatchError
         If the digest differs.
     """
     if wrong := mismatch(path, source):
-        raise NotTheSameError(f"{path.name} is not {source.name}: {wrong}", hint="create the bundle again: it was damaged")
+        raise MismatchError(f"{path.name} is not {source.name}: {wrong}", hint="create the bundle again: it was damaged")
     final = _place(source.sha256)
     if not final.exists():
         with storage_errors(f"writing {source.name}"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from ck_repo.errors import NotTheSameError
+from ck_repo.errors import MismatchError
 from ck_repo.install.fetch import cache_root, fetch, fetch_unknown, pinned_digest
 from ck_repo.install.git_download import commit_named
 from ck_repo.install.source import Source, zenodo_file
@@ -42,7 +42,7 @@ class FirstFetch:
 
         Raises
         ------
-        NotTheSameError
+        MismatchError
             If the URL has another file than the first time.
         """
         if source.pinned or pinned_digest(source) or zenodo_file(source):
@@ -52,7 +52,7 @@ class FirstFetch:
             known = _read(place)
             path, digest = fetch_unknown(source, known)
             if known and digest != known:
-                raise NotTheSameError(
+                raise MismatchError(
                     f"{source.urls[0]} was another file when this recipe was first installed here: sha256 {known} then, "
                     f"{digest} now",
                     hint=f"if the new file is correct, remove {place}",

@@ -103,7 +103,7 @@ class HttpTransfer(Transfer):
         encoded = response.headers.get("Content-Encoding", "identity") != "identity"
         announced = None if encoded else count_of(response.headers.get("Content-Length", ""))
         total = self._size or (start + announced if announced is not None else None)
-        done, most = start, start + usable(self.part.parent)
+        done, maximum = start, start + usable(self.part.parent)
         self.sha256, digest = "", hashlib.sha256()
         with open(self.part, "ab" if start else "wb") as file:
             for block in blocks(response):
@@ -112,7 +112,7 @@ class HttpTransfer(Transfer):
                     file.close()
                     self.discard()
                     raise PermanentError(f"it is longer than the expected {self._size} bytes")
-                if self._size is None and done > most:
+                if self._size is None and done > maximum:
                     file.close()
                     self.discard()
                     raise too_large(f"fetching {self._url}", f"{done} bytes were received, and the file has not ended")

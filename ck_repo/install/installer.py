@@ -59,7 +59,7 @@ class Vouched:
 
 
 @dataclass(frozen=True)
-class Wishes:
+class InstallOptions:
     """How to install choices.
 
     Attributes
@@ -88,7 +88,7 @@ class Installer:
         Interpreter of the venv; None without one.
     vouched
         A lock's digests for files that recipes do not verify.
-    wishes
+    options
         How to install choices.
     """
 
@@ -98,12 +98,12 @@ class Installer:
         python: Path | None,
         *,
         vouched: Vouched | None = None,
-        wishes: Wishes | None = None,
+        options: InstallOptions | None = None,
     ) -> None:
         self._session = session
         self._python = python
         self._vouched = vouched
-        self._wishes = wishes or Wishes()
+        self._options = options or InstallOptions()
         self.timings = Timings()  # of what was not there
 
     def install(self, choices: Mapping[str, Choice]) -> dict[str, Installed]:
@@ -132,13 +132,13 @@ class Installer:
             require_code(choice.variant.component.entry.path, f"Python package {choice.requirement}", self._session.trust)
         requirements = sorted({choice.requirement for choice in missing})
         log = self._python.parent.parent / "ck-install.log"
-        again = sorted(choice.variant.python_package for choice in missing if choice.key in self._wishes.again)
-        install_python_packages(self._python, requirements, log, again=again, refetch=self._wishes.refetch)
+        again = sorted(choice.variant.python_package for choice in missing if choice.key in self._options.again)
+        install_python_packages(self._python, requirements, log, again=again, refetch=self._options.refetch)
 
     def _folder(self, choice: NewPackage) -> Path:
         """The folder of a package, unless it has a scope."""
         name = choice.variant.component.entry.alias
-        return self._wishes.places.get(choice.key) or tools_root() / f"{name}-{choice.key[:12]}"
+        return self._options.places.get(choice.key) or tools_root() / f"{name}-{choice.key[:12]}"
 
     def _is_there(self, choice: NewPackage) -> bool:
         """Whether a package is in its folder, so that only its env entry has to be written."""
@@ -151,11 +151,11 @@ class Installer:
         scope = inherited or (self._vouched.scope if self._vouched else "")
         alone = folder.with_name(f"{folder.name}-{of_value(scope)[:8]}") if scope else folder
         with locked(tools_root() / ".locks" / f"{choice.key[:24]}.lock", f"installing {name}"):
-            if choice.key in self._wishes.places:
+            if choice.key in self._options.places:
                 _refuse_filled(folder, choice.key)
             there = next((place for place in ([alone] if inherited else [folder, alone]) if _whole(place)), None)
-            if there is not None and choice.key in self._wishes.again:
-                if self._wishes.refetch:
+            if there is not None and choice.key in self._options.again:
+                if self._options.refetch:
                     forget_fetched(_fetched_for(there))
                 there = None
             if there is None:
@@ -225,8 +225,8 @@ class Installer:
         sections: dict[str, dict[str, object]] = {}
         for section in ("model", "dataset"):
             produced = staging / f"{section}.json"  # values that are only known after the steps
-            told = read_json_object(produced) if produced.name in files else {}
-            if value := {**_section(source, section), **fields.table(section), **told}:
+            output = read_json_object(produced) if produced.name in files else {}
+            if value := {**_section(source, section), **fields.table(section), **output}:
                 sections[section] = value
         model_format = str(sections.get("model", {}).get("format", ""))
         parts = installed_parts(staging / main, model_format) if main and model_format else ()

@@ -24,13 +24,13 @@ class LocalCopy(Transfer):
         """Copy the complete file."""
         try:
             source = local_file(self._url).resolve()
-            with opened(source.parent, source.name, most=1 << 62, links=False) as origin:
-                total, most = os.fstat(origin.fileno()).st_size, self.have() + usable(self.part.parent)
+            with opened(source.parent, source.name, maximum=1 << 62, links=False) as origin:
+                total, maximum = os.fstat(origin.fileno()).st_size, self.have() + usable(self.part.parent)
                 with open(self.part, "wb") as file:
                     done = 0
                     while block := origin.read(1 << 20):
                         done += len(block)
-                        if max(done, total) > most:
+                        if max(done, total) > maximum:
                             file.close()
                             self.discard()
                             raise too_large(f"copying {source}", f"it has {max(done, total)} bytes")

@@ -144,10 +144,10 @@ def _fetched(source: Source, recipe: Recipe, *, verified: bool = True) -> Path:
         recipe.rests_on_vouched = True
         source = replace(source, sha256=vouched)
     path, digest = recipe.first_fetch.file(source) if recipe.first_fetch and not vouched else fetch(source)
-    told = dict(source.weaker) | ({} if verified else {"unverified": True})
+    origin = dict(source.weaker) | ({} if verified else {"unverified": True})
     if not verified:
         progress.say(f"{source.urls[0]} is unverified: its recipe has no digest; later downloads must have sha256 {digest}")
-    recipe.downloads.append({"urls": list(source.urls), "size": path.stat().st_size, "sha256": digest, **told})
+    recipe.downloads.append({"urls": list(source.urls), "size": path.stat().st_size, "sha256": digest, **origin})
     return path
 
 

@@ -14,14 +14,15 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ck_repo import progress
 from ck_repo.child import last_lines, run_child
 from ck_repo.errors import DetectError
+from ck_repo.machine.data_set_content import DataSetContent
 from ck_repo.models.declared import own_folder
 from ck_repo.store.atomic import write_text
 from ck_repo.store.digest import of_file, of_value
+from ck_repo.store.fields import Fields
 from ck_repo.store.folders import tools_root
 from ck_repo.store.installed import InstalledDataset
 
@@ -63,25 +64,18 @@ class Wanted:
         paths = {key: str(base / text) if (text := getattr(self, key)) else "" for key in ("path", "annotations", "names")}
         return Wanted(self.kind, **paths, inside=self.inside)
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """As JSON for `Wanted.of` and the reader."""
         return {"path": self.path, "annotations": self.annotations, "names": self.names, "inside": self.inside}
 
 
-def read_data_set(wanted: Wanted, coco: Path | None = None, *, check: bool = True) -> dict[str, Any]:
+def read_data_set(wanted: Wanted, coco: Path | None = None, *, check: bool = True) -> DataSetContent:
     """Read and check a data set; with `coco` also write it in COCO's format.
 
     Parameters
     ----------
     check
-        Whether the images are opened. Else the answer has only ``images``, ``files`` (empty for an image that is missing), and
-        ``image_ids`` and ``category_ids`` as they are written.
-
-    Returns
-    -------
-    dict
-        ``images``, ``annotations``, ``names``, counts, ``remarks``, ``files`` (the images) with ``archived`` (their names below
-        the image folder), ``sources`` (annotation files and folders).
+        Whether the images are opened. Otherwise only `images`, `files`, `image_ids` and `category_ids` are filled.
 
     Raises
     ------
@@ -102,33 +96,33 @@ def read_data_set(wanted: Wanted, coco: Path | None = None, *, check: bool = Tru
                 tail=last_lines(errors),
                 hint="it may need more memory than there is" if status < 0 else "",
             )
-        found: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
+        found = Fields(json.loads(answer.read_text(encoding="utf-8")), answer)
     if "error" in found:
-        raise DetectError(found["error"], hint=found["hint"])
-    return found
+        raise DetectError(found.text("error"), hint=found.text("hint"))
+    return found.record(DataSetContent)
 
 
 def inspect_data_set(wanted: Wanted) -> InstalledDataset:
     """Check a data set, and compute its digest and stamp: the `dataset` section of an env entry."""
     found = read_data_set(wanted)
-    images, sources = found["files"], [path for path in found["sources"] if Path(path).is_file()]
+    images, sources = found.files, [path for path in found.sources if Path(path).is_file()]
     digests = []
-    with progress.task(f"reading {Path(found['images']).name}", len(images), "images") as task:
+    with progress.task(f"reading {Path(found.images).name}", len(images), "images") as task:
         for done, path in enumerate(images, 1):
             digests.append(of_file(Path(path)))
             task.advance_to(done)
     annotations = of_file(Path(sources[0])) if wanted.kind == COCO else of_value([of_file(Path(path)) for path in sources])
-    every = [*images, *found["sources"]]
+    every = [*images, *found.sources]
     _remember(wanted, every)
     return InstalledDataset(
-        images=found["images"],
-        annotations=found["annotations"],
-        names=found["names"],
-        count=found["count"],
-        boxes=found["boxes"],
-        crowds=found["crowds"],
-        remarks=tuple(found["remarks"]),
-        categories=len(found["categories"]),
+        images=found.images,
+        annotations=found.annotations,
+        names=found.names,
+        count=found.count,
+        boxes=found.boxes,
+        crowds=found.crowds,
+        remarks=found.remarks,
+        categories=len(found.categories),
         format=wanted.kind,
         given=wanted.as_data(),
         inside=wanted.inside,
@@ -154,7 +148,7 @@ def stamp_now(dataset: InstalledDataset) -> str:
         files = json.loads(list_.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         found = read_data_set(wanted)
-        files = [*found["files"], *found["sources"]]
+        files = [*found.files, *found.sources]
         _remember(wanted, files)
     return _stamp(files)
 

@@ -66,13 +66,13 @@ def describe_platform() -> Platform:
     )
 
 
-def machine_of(found: Platform) -> dict[str, Any]:
+def machine_of(found: Platform) -> dict[str, object]:
     """What is compared to know whether something was measured on such a machine."""
     return {name: getattr(found, name) for name in _SAME}
 
 
 @cache
-def same_machine() -> dict[str, Any]:
+def same_machine() -> dict[str, object]:
     """`machine_of` this machine."""
     return machine_of(describe_platform())
 

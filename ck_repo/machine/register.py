@@ -109,7 +109,7 @@ def _model(path: Path, kind: str, options: Mapping[str, str], networks: Mapping[
     if not path.is_file():
         what = "is not a file" if path.exists() else "does not exist"
         raise DetectError(f"{path} {what}", hint=f"give the model: --full_path=…/{_EXAMPLES[kind]}")
-    model = inspect_model(path, kind, options.get("profile", ""), networks, given_fields(options))
+    model = dict(inspect_model(path, kind, options.get("profile", ""), networks, given_fields(options)))
     if options.get("dataset"):
         model["dataset"] = options["dataset"]
     model["given"] = {key: value for key, value in options.items() if value and key in (*_FIELDS, "profile", "dataset")}

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ck_repo.errors import CKError
 from ck_repo.machine.register import problem
 from ck_repo.resolve.catalogue import Stored
-from ck_repo.resolve.surroundings import Surroundings
+from ck_repo.resolve.context import Context
 from ck_repo.session import Session
 from ck_repo.stock.environment import STOCK, read_env, stock_problem
 from ck_repo.store.entry import Entry
@@ -23,7 +23,7 @@ def survey(
     python_packages: Mapping[str, str] | None = None,
     python: str = "",
     scopes: Collection[str] = (),
-) -> Surroundings:
+) -> Context:
     """Read env entries, and open the indexes of packages; broken entries are skipped with a warning.
 
     Parameters
@@ -52,7 +52,7 @@ def survey(
     problems.warn()
     registered.sort(key=_order, reverse=True)
     own = frozenset({LOCAL, default_repository_alias()})
-    return Surroundings(Stored(session.repositories), registered, installed, python_packages or {}, python, own)
+    return Context(Stored(session.repositories), registered, installed, python_packages or {}, python, own)
 
 
 def _order(env: Installed) -> tuple[int, str, str]:

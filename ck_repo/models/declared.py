@@ -82,7 +82,7 @@ def _declaration(folder: Path, module: str, constant: str) -> Fields:
 def _content(path: Path) -> bytes:
     """Read a regular file; links are followed, because installers link packages from their caches."""
     real = path.resolve()
-    return read_plain(real.parent, real.name, most=_LARGEST)
+    return read_plain(real.parent, real.name, maximum=_LARGEST)
 
 
 def _literal(path: Path, source: bytes, constant: str) -> object:

@@ -118,7 +118,7 @@ def typed(name: str, value: Any) -> Any:
         raise ConfigError(f"{name} of the model's interface is {value!r}, not {what}", hint=f"{name}: {row.help}") from None
 
 
-def given_fields(options: Mapping[str, str]) -> dict[str, Any]:
+def given_fields(options: Mapping[str, str]) -> dict[str, object]:
     """The fields with their types, for the options of a command."""
     try:
         return {name: typed(name, value) for name, value in options.items() if name in _BY_NAME and value != ""}

@@ -59,7 +59,7 @@ def inspect_model(
     profile_name: str = "",
     networks: Mapping[str, Network] | None = None,
     given: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+) -> Mapping[str, Any]:
     """Read a model file and return its interface: the `model` section of an env entry.
 
     Parameters
@@ -143,7 +143,7 @@ def profile_for_file(model: Mapping[str, Any], file: str, networks: Mapping[str,
     return own.for_model(model)
 
 
-def _interface_fields(model: Mapping[str, Any]) -> dict[str, Any]:
+def _interface_fields(model: Mapping[str, Any]) -> dict[str, object]:
     """The fields of the interface in a package's description."""
     outputs = model.get("outputs") or {}
     return {**{key: value for key, value in model.items() if key in _FIELDS}, **outputs}
@@ -191,12 +191,12 @@ def _with_given(declared: DeclaredProfile, base: Profile, interface: Interface, 
     return adapted.for_model({name: value for name, value in described.items() if name in _ADAPTED})
 
 
-def _of_profile(given: Mapping[str, Any]) -> dict[str, Any]:
+def _of_profile(given: Mapping[str, Any]) -> dict[str, object]:
     """The fields of a profile: all except those of the file itself."""
     return {name: value for name, value in given.items() if name not in ("input", "max_batch")}
 
 
-def _differences(chosen: Profile, own: Profile) -> dict[str, Any]:
+def _differences(chosen: Profile, own: Profile) -> dict[str, object]:
     """The fields of a model's description that differ from its profile."""
     before, after = vars(own), vars(chosen)
     fields = {key: value for key, value in after.items() if value != before[key] and key != "reference_faults"}
@@ -220,7 +220,7 @@ def _signature(interface: Interface) -> str:
     return f"  inputs: {inputs}\n  outputs: {outputs}" + (f"\n  task: {task[:60]}" if task else "")
 
 
-def _weights(path: Path, profile_name: str, networks: Mapping[str, Network], given: Mapping[str, Any]) -> dict[str, Any]:
+def _weights(path: Path, profile_name: str, networks: Mapping[str, Network], given: Mapping[str, Any]) -> dict[str, object]:
     """The `model` section of a PyTorch file, which has no interface: a weight identifies the network."""
     weights = TorchFile(path).weights
     for network in networks.values():

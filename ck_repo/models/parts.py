@@ -15,7 +15,7 @@ from ck_repo.store.plain_file import flaw, walk
 SAVED_MODEL = "saved_model.pb"
 _VARIABLES = "variables/variables"
 _SHARD = re.compile(rf"{_VARIABLES}\.data-\d{{5}}-of-(?P<count>\d{{5}})")
-_MOST_SHARDS = 1000
+_MAX_SHARDS = 1000
 _FOLDERS = ("variables", "assets", "assets.extra")  # of a SavedModel
 
 
@@ -53,7 +53,7 @@ def _variables(path: Path, found: Iterable[str]) -> set[str]:
         return set()
     counts = {int(match["count"]) for match in shards} or {1}
     names = {
-        f"{_VARIABLES}.data-{number:05}-of-{count:05}" for count in counts if count < _MOST_SHARDS for number in range(count)
+        f"{_VARIABLES}.data-{number:05}-of-{count:05}" for count in counts if count < _MAX_SHARDS for number in range(count)
     }
     return {f"{_VARIABLES}.index", *names}
 

@@ -19,11 +19,11 @@ from ck_repo.errors import CKError
 # modules whose names may be called; the results are inert objects
 _HARMLESS = ("torch", "numpy", "collections", "copyreg", "copy_reg", "_codecs")
 _BUILTINS = ("builtins", "__builtin__")
-_MOST_COPIED = 10_000  # maximum number of values; a network has some hundred weights
-_MOST_STEPS = 3_000_000  # maximum number of instructions; each weight needs about thirty
-_MOST_BYTES = 256 << 20  # maximum total of names and numbers
+_MAX_COPIED = 10_000  # maximum number of values; a network has some hundred weights
+_MAX_STEPS = 3_000_000  # maximum number of instructions; each weight needs about thirty
+_MAX_BYTES = 256 << 20  # maximum total of names and numbers
 _LONGEST_LINE = 4096  # maximum bytes of a name
-_MOST_ARGUMENTS = 100  # maximum arguments of a call
+_MAX_ARGUMENTS = 100  # maximum arguments of a call
 _LARGEST_KEY = 1 << 60  # larger numbers can have the same hashes as small ones
 _CONTAINERS = {
     ("collections", "OrderedDict"): dict,
@@ -102,7 +102,7 @@ class Reader:
         self._load, self._rebuild = load, rebuild or {}
         self._stack = _Stack()
         self._memo: dict[int, Any] = {}
-        self._left = _MOST_BYTES
+        self._left = _MAX_BYTES
 
     @property
     def end(self) -> int:
@@ -118,7 +118,7 @@ class Reader:
             If it is truncated, damaged, or has unsupported content.
         """
         try:
-            for _ in range(_MOST_STEPS):
+            for _ in range(_MAX_STEPS):
                 code = self._take(1)
                 if code == b".":
                     return self._stack.rows.pop()
@@ -126,7 +126,7 @@ class Reader:
                 if instruction is None:
                     raise PickleError(f"the instruction {code!r} at byte {self._at - 1} does not occur in files of weights")
                 instruction(self)
-            raise PickleError(f"it has more than {_MOST_STEPS} instructions")
+            raise PickleError(f"it has more than {_MAX_STEPS} instructions")
         except (ArithmeticError, IndexError, KeyError, TypeError, ValueError, struct.error, RecursionError) as error:
             raise PickleError(f"it is damaged at byte {self._at} ({type(error).__name__})") from None
 
@@ -136,7 +136,7 @@ class Reader:
             raise PickleError(f"it is truncated: {count} bytes are expected at byte {self._at}, and {left} are available")
         self._left -= count
         if self._left < 0:
-            raise PickleError(f"it has more than {_MOST_BYTES} bytes of names and numbers")
+            raise PickleError(f"it has more than {_MAX_BYTES} bytes of names and numbers")
         found = bytes(self._data[self._at : self._at + count])
         self._at += count
         return found
@@ -177,7 +177,7 @@ class Reader:
             raise PickleError(f"it calls something that is not a name ({type(target).__name__})")
         key = (target.module, target.name)
         if key in self._rebuild:
-            if len(arguments) > _MOST_ARGUMENTS:
+            if len(arguments) > _MAX_ARGUMENTS:
                 raise PickleError(f"it calls {target} with {len(arguments)} arguments")
             return self._rebuild[key](*arguments)
         if key in _CONTAINERS:
@@ -258,7 +258,7 @@ def _contained(kind: type, arguments: Any) -> Any:
         raise PickleError(f"it creates a container of {type(rows).__name__}")
     if kind is list and isinstance(rows, list):
         return rows
-    if len(rows) > _MOST_COPIED:
+    if len(rows) > _MAX_COPIED:
         raise PickleError(f"it copies {len(rows)} values into a container")
     if kind is list:
         return list(rows)

@@ -70,7 +70,7 @@ class Profile:
             return self.side, self.side
         return (self.height, self.width) if self.height and self.width else None
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """As JSON, without the errors of the reference; newer fields only if they differ from their default."""
         later = {row.name: row for row in fields(self)[_FIRST:]}
         return {
@@ -79,10 +79,14 @@ class Profile:
             if name != "reference_faults" and (name not in later or name == "only_annotated" or value != _default(later[name]))
         }
 
-    def as_spec(self) -> dict[str, Any]:
+    def as_spec(self) -> Mapping[str, Any]:
         """The fields of `ck_repo.contract.spec.Model`."""
         content = vars(self) | {"side": self.side or 0, "mean": tuple(self.mean), "std": tuple(self.std)}
         return {name: value for name, value in content.items() if name not in _NOT_IN_SPEC}
+
+    def changed(self, values: Mapping[str, Any]) -> Profile:
+        """The profile with other values of fields, by name."""
+        return replace(self, **values)
 
     def reads_as(self, other: Profile) -> bool:
         """Whether both read a model in the same way, apart from their names."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import permutations
-from typing import Any
 
 from ck_repo.errors import DetectError
 from ck_repo.models.interface import OUTPUTS
@@ -20,7 +19,7 @@ _SIZE = re.compile(r"(?:(?P<add>\d+)\+)?(?P<name>[A-Z])|(?P<number>\d+)")
 _COLUMNS = re.compile(r"(?P<name>.+)\[(?P<first>\d+)?(?P<colon>:)?(?P<end>\d+)?\]")
 _KINDS = {"float": ("float16", "float32", "float64", "bfloat16"), "int": ("int64", "int32"), "any": ()}
 _STRIDES = (4, 8, 16, 32, 64, 128)  # pixels between cells; a network has a grid for each of some successive ones
-_MOST_OUTPUTS = 6  # of a file whose outputs are tried in every order
+_MAX_OUTPUTS = 6  # of a file whose outputs are tried in every order
 
 
 @dataclass(frozen=True)
@@ -69,8 +68,8 @@ def choose(found: Sequence[Fitting], path: object) -> Fitting | None:
     DetectError
         If several match and would read the file differently; the message lists them, the hint has the option to choose.
     """
-    most = max((row.metadata for row in found), default=0)
-    named = [row for row in found if row.metadata and row.metadata == most]
+    best = max((row.metadata for row in found), default=0)
+    named = [row for row in found if row.metadata and row.metadata == best]
     for group in ([row for row in found if row.exact], named, found):
         if not group:
             continue
@@ -102,7 +101,7 @@ def adapt(row: DeclaredProfile, own: Profile, interface: Interface) -> Profile:
     given = image_input(own, interface)
     if given is None:
         return own
-    changes: dict[str, Any] = {}
+    changes: dict[str, object] = {}
     if "layout" in row.adapts and len(given.shape) == 4 and (given.shape[1] == 3) != (given.shape[3] == 3):
         changes["layout"] = "NCHW" if given.shape[1] == 3 else "NHWC"
     if "dtype" in row.adapts and given.dtype in ("float16", "float32"):
@@ -117,7 +116,7 @@ def adapt(row: DeclaredProfile, own: Profile, interface: Interface) -> Profile:
             }  # fmt: skip
             if own.resize == "keep":  # images cannot keep their size in a file of fixed size
                 changes["resize"] = "stretch"
-    return replace(own, **changes)
+    return own.changed(changes)
 
 
 def contradictions(own: Profile, interface: Interface) -> list[str]:
@@ -210,26 +209,25 @@ def _resolved(row: DeclaredProfile, own: Profile, interface: Interface) -> list[
         names = interface.roles
         if not names and len(row.outputs_in_order) == len(interface.outputs):
             names = dict(zip(row.outputs_in_order, [each.name for each in interface.outputs], strict=True))
-        in_order: dict[str, Any] = {role: names[role] for role in row.outputs_in_order} if names else {}
-        return [replace(own, **in_order)] if in_order else []
-    named: dict[str, Any] = {role: _same_name(text, interface) for role in ROLES if (text := str(getattr(own, role)))}
-    return [replace(own, **named)]
+        in_order = {role: names[role] for role in row.outputs_in_order} if names else {}
+        return [own.changed(in_order)] if in_order else []
+    return [own.changed({role: _same_name(text, interface) for role in ROLES if (text := str(getattr(own, role)))})]
 
 
 def _filled(own: Profile, names: Mapping[str, str]) -> Profile:
-    changes: dict[str, Any] = {}
+    changes = {}
     for role in ROLES:
         text = str(getattr(own, role))
         for key, name in names.items():
             text = text.replace("{" + key + "}", name)
         changes[role] = text
-    return replace(own, **changes)
+    return own.changed(changes)
 
 
 def _by_shape(row: DeclaredProfile, interface: Interface) -> list[dict[str, str]]:
     """Every way to give the outputs to the shapes: name of the output by the declaration's name."""
     outputs = interface.outputs
-    if len(outputs) != len(row.shapes) or len(outputs) > _MOST_OUTPUTS:
+    if len(outputs) != len(row.shapes) or len(outputs) > _MAX_OUTPUTS:
         return []
     found = []
     for order in permutations(outputs):

@@ -26,7 +26,7 @@ _DTYPES = {
     10: "float64",
 }
 _DETECTION, _DETECTED = "TFLite_Detection_PostProcess", ("boxes", "classes", "scores", "count")
-_MOST_TENSORS, _MOST_DIMENSIONS, _LONGEST_NAME = 1000, 32, 4096  # maximum bytes of a name
+_MAX_TENSORS, _MAX_DIMENSIONS, _LONGEST_NAME = 1000, 32, 4096  # maximum bytes of a name
 
 
 def read_tflite(path: Path) -> Interface:
@@ -60,7 +60,7 @@ def _interface(data: mmap.mmap) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...],
 
     def named(field: int) -> tuple[Tensor, ...]:
         """The tensors of an input or output list; others are not read, because many could share a long shape."""
-        indices = buffer.numbers(graph, field, _MOST_TENSORS)
+        indices = buffer.numbers(graph, field, _MAX_TENSORS)
         if any(index < 0 for index in indices):
             raise ValueError("a tensor has a negative number")
         return tuple(_tensor(buffer, tensors[index]) for index in indices)
@@ -76,7 +76,7 @@ def _roles(buffer: _Buffer, graph: int, tensors: Sequence[int], outputs: Collect
         index = buffer.unsigned(operator, 0)
         if index >= len(codes) or buffer.text(codes[index], 1) != _DETECTION:
             continue
-        made = buffer.numbers(operator, 2, _MOST_TENSORS)
+        made = buffer.numbers(operator, 2, _MAX_TENSORS)
         names = [buffer.text(tensors[each], 3) for each in made if 0 <= each < len(tensors)]
         if len(names) == len(_DETECTED) and set(names) <= set(outputs):
             return dict(zip(_DETECTED, names, strict=True))
@@ -124,17 +124,17 @@ class _Buffer:
                 if begin + size * count > len(self._data):
                     raise ValueError(f"a tensor ends at byte {begin + size * count}, the file at {len(self._data)}")
 
-    def tables(self, table: int, index: int, most: int | None = None) -> list[int]:
+    def tables(self, table: int, index: int, maximum: int | None = None) -> list[int]:
         begin, count = self._vector(table, index)
         if begin + 4 * count > len(self._data):
             raise ValueError(f"a list of {count} tables at byte {begin} is longer than the file")
-        places = range(begin, begin + 4 * count, 4)[:most]
+        places = range(begin, begin + 4 * count, 4)[:maximum]
         return [at + self.number("<I", at) for at in places]
 
-    def numbers(self, table: int, index: int, most: int) -> list[int]:
+    def numbers(self, table: int, index: int, maximum: int) -> list[int]:
         begin, count = self._vector(table, index)
-        if count > most:
-            raise ValueError(f"a list has {count} numbers; the maximum is {most}")
+        if count > maximum:
+            raise ValueError(f"a list has {count} numbers; the maximum is {maximum}")
         return [self.number("<i", begin + 4 * position) for position in range(count)]
 
     def text(self, table: int, index: int) -> str:
@@ -154,4 +154,4 @@ class _Buffer:
 
 def _tensor(buffer: _Buffer, at: int) -> Tensor:
     kind = buffer.byte(at, 1)
-    return Tensor(buffer.text(at, 3), _DTYPES.get(kind, f"type {kind}"), tuple(buffer.numbers(at, 0, _MOST_DIMENSIONS)))
+    return Tensor(buffer.text(at, 3), _DTYPES.get(kind, f"type {kind}"), tuple(buffer.numbers(at, 0, _MAX_DIMENSIONS)))

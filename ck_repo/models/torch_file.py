@@ -41,11 +41,11 @@ _STORAGES = {
 }  # fmt: skip
 # exceptions of the library for damaged files
 _FAULTS = (OSError, ValueError, KeyError, TypeError, RecursionError, RuntimeError, zipfile.BadZipFile, zlib.error)
-_DEEPEST, _MOST_MODULES = 64, 10_000  # maximum nesting and number of modules
-_MOST_WEIGHTS = 100_000
-_MOST_DIMENSIONS = 32
+_DEEPEST, _MAX_MODULES = 64, 10_000  # maximum nesting and number of modules
+_MAX_WEIGHTS = 100_000
+_MAX_DIMENSIONS = 32
 _LONGEST_NAME = 4096  # maximum characters of a name
-_MOST_READ = 16  # maximum ratio to the file's size, for weights that share storages
+_MAX_READ = 16  # maximum ratio to the file's size, for weights that share storages
 _SPARE = 1 << 20  # bytes that are always allowed, for small files
 _WRAPPERS = ("state_dict", "model", "model_state_dict")  # keys of the weights in checkpoints
 
@@ -171,7 +171,7 @@ class TorchFile:
             total += prod(weight.shape) * ITEM_BYTES[weight.dtype]
             read += end - begin
             # tensors may share numbers, within this limit
-            if total > 4 * size + _SPARE or read > _MOST_READ * (size + _SPARE):
+            if total > 4 * size + _SPARE or read > _MAX_READ * (size + _SPARE):
                 raise PickleError("its tensors claim many times the bytes that it has")
 
     def contents(self) -> Iterator[tuple[str, Weight, bytes]]:
@@ -225,8 +225,8 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *more: Any) -> 
     if not isinstance(storage, Storage):
         raise PickleError("a tensor has no storage")
     for row in (shape, strides):
-        if not isinstance(row, list | tuple) or len(row) > _MOST_DIMENSIONS or not all(isinstance(size, int) for size in row):
-            raise PickleError(f"the shape or the strides of a tensor are not a list of at most {_MOST_DIMENSIONS} numbers")
+        if not isinstance(row, list | tuple) or len(row) > _MAX_DIMENSIONS or not all(isinstance(size, int) for size in row):
+            raise PickleError(f"the shape or the strides of a tensor are not a list of at most {_MAX_DIMENSIONS} numbers")
     return Weight(storage, int(offset), tuple(int(size) for size in shape), tuple(int(step) for step in strides))
 
 
@@ -246,16 +246,16 @@ def _collected(found: Any, depth: int = 0) -> dict[str, Weight]:
 def _bounded(weights: Iterator[tuple[str, Weight]]) -> Iterator[tuple[str, Weight]]:
     """The weights, if there are not too many: a module may be shared many times."""
     for number, (name, weight) in enumerate(weights):
-        if number == _MOST_WEIGHTS:
-            raise PickleError(f"it has more than {_MOST_WEIGHTS} weights")
+        if number == _MAX_WEIGHTS:
+            raise PickleError(f"it has more than {_MAX_WEIGHTS} weights")
         yield name, weight
 
 
 def _of_module(module: Inert, prefix: str, seen: list[Inert]) -> Iterator[tuple[str, Weight]]:
     """Weights of a module and its submodules; `seen` are those visited before."""
     seen.append(module)
-    if prefix.count(".") > _DEEPEST or len(seen) > _MOST_MODULES or len(prefix) > _LONGEST_NAME:
-        raise PickleError(f"its modules are nested more than {_DEEPEST} levels deep, or are more than {_MOST_MODULES}")
+    if prefix.count(".") > _DEEPEST or len(seen) > _MAX_MODULES or len(prefix) > _LONGEST_NAME:
+        raise PickleError(f"its modules are nested more than {_DEEPEST} levels deep, or are more than {_MAX_MODULES}")
     state = module.state if isinstance(module.state, dict) else {}
     for part in ("_parameters", "_buffers"):
         rows = state.get(part)

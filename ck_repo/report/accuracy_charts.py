@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from ck_repo.report.matching import SCORE, Calibration, Confusion
 from ck_repo.report.objects import Detections, Truth
 from ck_repo.report.scoring import IGNORED, IOUS, MATCHED, SIZES, Scores
 
-_MOST_CLASSES = 30  # maximum number of classes in a confusion matrix
+_MAX_CLASSES = 30  # maximum number of classes in a confusion matrix
 
 
 def precision_recall(scores: Scores) -> Chart:
@@ -39,25 +41,40 @@ def precision_recall(scores: Scores) -> Chart:
     return Chart("precision-recall", "Precision and recall", text, spec, ("IoU", "AP"), table)
 
 
-def class_rows(truth: Truth, scores: Scores) -> list[dict[str, Any]]:
-    """AP and the number of objects of every class that has objects, the best first."""
+@dataclass(frozen=True)
+class ClassScore:
+    """AP (0–1) and the number of objects of a class; None for a size without objects."""
+
+    category: int
+    name: str
+    ap: float
+    ap50: float | None
+    objects: int
+    sizes: Mapping[str, float | None]
+
+    def as_data(self) -> dict[str, object]:
+        """The row of a chart."""
+        sizes = {f"ap_{size}": value for size, value in self.sizes.items()}
+        return {"class": self.name, "id": self.category, "ap": self.ap, "ap50": self.ap50, "objects": self.objects, **sizes}
+
+
+def class_scores(truth: Truth, scores: Scores) -> list[ClassScore]:
+    """The scores of every class that has objects, the best first."""
     rows = []
     for category in scores.categories:
         value = scores.average(category)
         if value is not None:
-            sizes = {f"ap_{size}": scores.average(category, size) for size in SIZES[1:]}
-            rows.append(
-                {"class": truth.categories[category], "id": category, "ap": value, "ap50": scores.average(category, iou=0.5),
-                 "objects": scores.count(category), **sizes}
-            )  # fmt: skip
-    return sorted(rows, key=lambda row: -float(row["ap"]))
+            sizes = {size: scores.average(category, size) for size in SIZES[1:]}
+            ap50 = scores.average(category, iou=0.5)
+            rows.append(ClassScore(category, truth.categories[category], value, ap50, scores.count(category), sizes))
+    return sorted(rows, key=lambda row: -row.ap)
 
 
 def class_chart(truth: Truth, scores: Scores) -> Chart:
     """AP by class, with the number of objects."""
-    rows = class_rows(truth, scores)
+    rows = class_scores(truth, scores)
     spec = {
-        "data": data(rows),
+        "data": data([row.as_data() for row in rows]),
         "height": 18 * max(2, len(rows)),
         "mark": {"type": "bar", "cornerRadiusEnd": 2},
         "encoding": {
@@ -70,11 +87,11 @@ def class_chart(truth: Truth, scores: Scores) -> Chart:
     }
     table = [
         (
-            row["class"],
-            f"{row['ap']:.6f}",
-            f"{row['ap50']:.4f}",
-            *(_text(row[f"ap_{size}"]) for size in SIZES[1:]),
-            row["objects"],
+            row.name,
+            f"{row.ap:.6f}",
+            f"{row.ap50:.4f}",
+            *(_text(row.sizes[size]) for size in SIZES[1:]),
+            row.objects,
         )
         for row in rows
     ]
@@ -181,7 +198,7 @@ def confusion_chart(truth: Truth, found: Confusion) -> Chart:
     np.fill_diagonal(wrong, 0)
     weight = wrong.sum(axis=0) + wrong.sum(axis=1)
     classes = [at for at in range(len(names) - 1) if counts[at].sum() + counts[:, at].sum()]
-    kept = sorted(sorted(classes, key=lambda at: -int(weight[at]))[:_MOST_CLASSES])
+    kept = sorted(sorted(classes, key=lambda at: -int(weight[at]))[:_MAX_CLASSES])
     shown = [*kept, len(names) - 1]
     rows = []
     for true in shown:

@@ -57,7 +57,7 @@ class Chart:
     rows: Sequence[Sequence[object]] = field(default_factory=tuple)
     wide: bool = False
 
-    def vega_lite(self) -> dict[str, Any]:
+    def vega_lite(self) -> dict[str, object]:
         """The complete description."""
         return {
             "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
@@ -70,22 +70,22 @@ class Chart:
         }
 
 
-def quantity(name: str, title: str | None, **more: Any) -> dict[str, Any]:
+def quantity(name: str, title: str | None, **more: Any) -> dict[str, object]:
     """A channel with a number."""
     return {"field": name, "type": "quantitative", "title": title, **more}
 
 
-def nominal(name: str, title: str | None = None, **more: Any) -> dict[str, Any]:
+def nominal(name: str, title: str | None = None, **more: Any) -> dict[str, object]:
     """A channel with names."""
     return {"field": name, "type": "nominal", "title": title, **more}
 
 
-def data(rows: Rows, name: str = "table") -> dict[str, Any]:
+def data(rows: Rows, name: str = "table") -> dict[str, object]:
     """The data of a chart; scripts of the page find it by `name`."""
     return {"name": name, "values": list(rows)}
 
 
-def tooltip(*columns: tuple[str, str] | tuple[str, str, str]) -> list[dict[str, Any]]:
+def tooltip(*columns: tuple[str, str] | tuple[str, str, str]) -> list[dict[str, object]]:
     """The tooltip of a mark: field, title and, for numbers, the format."""
     return [
         {
@@ -99,7 +99,7 @@ def tooltip(*columns: tuple[str, str] | tuple[str, str, str]) -> list[dict[str, 
 
 def rule_at(
     channel: str, value: float, label: str, color: str = BAD, *, before: bool = False, line: int = 0
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """A line across a chart at a value, with a label.
 
     Parameters

@@ -56,10 +56,10 @@ class Judge(COCOeval):  # type: ignore[misc]
             "gtIgnore": ignored, "dtIgnore": passed,
         }  # fmt: skip
 
-    def _sorted(self, image: int, category: int, found: list[dict[str, Any]], most: int) -> _Sorted:
+    def _sorted(self, image: int, category: int, found: list[dict[str, Any]], limit: int) -> _Sorted:
         key = (image, category)
         if key not in self._ordered:
-            order = np.argsort([-row["score"] for row in found], kind="mergesort")[:most]
+            order = np.argsort([-row["score"] for row in found], kind="mergesort")[:limit]
             rows = [found[at] for at in order]
             areas = np.asarray([row["area"] for row in rows], dtype=np.float64)
             self._ordered[key] = _Sorted([row["id"] for row in rows], [row["score"] for row in rows], areas)
@@ -76,15 +76,15 @@ class Judge(COCOeval):  # type: ignore[misc]
         crowd = [bool(each["iscrowd"]) for each in objects]
         for row in np.flatnonzero(near.any(axis=1)).tolist():
             candidates = [(at, float(overlaps[row, at])) for at in np.flatnonzero(near[row]).tolist()]
-            for step, least in enumerate(thresholds):
-                best, most, passes = -1, least, False
+            for step, threshold in enumerate(thresholds):
+                best, overlap_of_best, passes = -1, threshold, False
                 for at, overlap in candidates:
                     if taken[step, at] > 0 and not crowd[at]:
                         continue
                     if best >= 0 and not passes and ignored[at]:
                         break
-                    if overlap >= most:
-                        best, most, passes = at, overlap, bool(ignored[at])
+                    if overlap >= overlap_of_best:
+                        best, overlap_of_best, passes = at, overlap, bool(ignored[at])
                 if best >= 0:
                     matched[step, row], passed[step, row] = objects[best]["id"], passes
                     taken[step, best] = rows.ids[row]

@@ -10,7 +10,7 @@ import numpy as np
 from ck_repo import progress
 from ck_repo.errors import CKError
 from ck_repo.experiments.compare import Row, equal_detections, side_by_side, speeds
-from ck_repo.report.accuracy_charts import class_rows
+from ck_repo.report.accuracy_charts import class_scores
 from ck_repo.report.chart import BAD, GOOD, Chart, data, nominal, quantity, tooltip
 from ck_repo.report.gallery import Gallery, Judged, make_gallery
 from ck_repo.report.latency_charts import percentile_chart
@@ -206,15 +206,14 @@ def _figure_rows(judged: Sequence[Judged]) -> list[tuple[str, ...]]:
 
 
 def _class_differences(truth: Truth, first: Judged, other: Judged, number: int) -> Chart:
-    before = {row["class"]: row for row in class_rows(truth, first.scores)}
+    before = {row.name: row.ap for row in class_scores(truth, first.scores)}
     rows = [
         {
-            "class": row["class"], "difference": row["ap"] - before[row["class"]]["ap"], "before": before[row["class"]]["ap"],
-            "after": row["ap"], "objects": row["objects"],
+            "class": row.name, "difference": row.ap - before[row.name], "before": before[row.name],
+            "after": row.ap, "objects": row.objects,
         }
-        for row in class_rows(truth, other.scores)
+        for row in sorted(class_scores(truth, other.scores), key=lambda row: row.ap - before[row.name])
     ]  # fmt: skip
-    rows.sort(key=lambda row: row["difference"])
     spec = {
         "data": data(rows),
         "height": 18 * max(2, len(rows)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from ck_repo.errors import NotFoundError
 from ck_repo.report.machine_log import read_machine_log
@@ -47,14 +46,14 @@ def chrome_trace(subject: Subject) -> str:
             f"{subject.name} has no times of single queries",
             hint="`ck run … --trace=yes` records them in official and long runs, too",
         )
-    events: list[dict[str, Any]] = [{"name": "process_name", "ph": "M", "pid": 1, "args": {"name": subject.name}}]
+    events: list[dict[str, object]] = [{"name": "process_name", "ph": "M", "pid": 1, "args": {"name": subject.name}}]
     steps: list[tuple[int, int]] = []
     for number, (query, sample, start, issue, latency) in enumerate(
         zip(found.query, found.sample, found.start_ns, found.issue_ns, found.latency_ns, strict=True)
     ):
         about = {"pid": 1, "id": number, "cat": "sample", "name": f"sample {sample}"}
-        told = {"query": query, "sample": sample, "issue_delay_ns": issue, "latency_ns": latency}
-        events.append({**about, "ph": "b", "ts": start / 1e3, "args": told})
+        details = {"query": query, "sample": sample, "issue_delay_ns": issue, "latency_ns": latency}
+        events.append({**about, "ph": "b", "ts": start / 1e3, "args": details})
         events.append({**about, "ph": "e", "ts": (start + latency) / 1e3})
         steps += [(start, 1), (start + latency, -1)]
     depth = 0

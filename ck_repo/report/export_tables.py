@@ -48,7 +48,7 @@ def write_parquet(subjects: Sequence[Subject], path: Path, *, overwrite: bool) -
     import pyarrow.parquet
 
     columns, rows = flat_table(subjects)
-    data: dict[str, Any] = {name: _one_type([row.get(name) for row in rows]) for name in columns}
+    data: dict[str, object] = {name: _one_type([row.get(name) for row in rows]) for name in columns}
     with output_file(path, overwrite=overwrite) as staging:
         pyarrow.parquet.write_table(pyarrow.table(data), staging)
 

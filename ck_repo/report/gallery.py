@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,8 +12,8 @@ from ck_repo.report.pictures import BUDGET, Pictures, make_pictures
 from ck_repo.report.scoring import UNMATCHED, Scores
 
 LOWEST = 0.05  # minimum score of a box
-_MOST_BOXES = ((1000, 40), (1 << 60, 25))  # by number of images: maximum boxes of a run in an image, the highest scores first
-_MOST_IMAGES = 5000
+_MAX_BOXES = ((1000, 40), (1 << 60, 25))  # by number of images: maximum boxes of a run in an image, the highest scores first
+_MAX_IMAGES = 5000
 _JUDGED_AT = 0.5  # score at which errors are counted
 
 
@@ -31,7 +30,7 @@ class Judged:
 class Gallery:
     """The data for the page's script, and notes on what was omitted."""
 
-    data: dict[str, Any]
+    data: dict[str, object]
     notes: tuple[str, ...]
 
 
@@ -51,12 +50,12 @@ def make_gallery(truth: Truth, runs: Sequence[Judged], budget: int = BUDGET, fir
     errors = _errors(truth, runs[0])
     ahead = {image: at for at, image in enumerate(first)}
     order = sorted(range(len(images)), key=lambda at: (ahead.get(images[at], len(ahead)), -errors[at], at))
-    order = order[:_MOST_IMAGES]
+    order = order[:_MAX_IMAGES]
     chosen = [images[at] for at in order]
     pictures = make_pictures([truth.images[image] for image in chosen], budget)
     classes = {category: number for number, category in enumerate(truth.categories)}
-    most = next(boxes for limit, boxes in _MOST_BOXES if len(chosen) <= limit)
-    boxes = [_Boxes(run, classes, most) for run in runs]
+    shown = next(boxes for limit, boxes in _MAX_BOXES if len(chosen) <= limit)
+    boxes = [_Boxes(run, classes, shown) for run in runs]
     objects = _rows_by_image(truth.image)
     rows = []
     for at, image, picture in zip(order, chosen, pictures.rows, strict=True):
@@ -68,7 +67,7 @@ def make_gallery(truth: Truth, runs: Sequence[Judged], budget: int = BUDGET, fir
                 "runs": [{"boxes": each.of(image), "finders": each.finders(mine)} for each in boxes],
             }
         )  # fmt: skip
-    notes = _notes(pictures, len(images), len(rows), sum(each.left_out for each in boxes), most)
+    notes = _notes(pictures, len(images), len(rows), sum(each.left_out for each in boxes), shown)
     data = {"classes": [truth.categories[key] for key in classes], "images": rows, "runs": [run.name for run in runs]}
     return Gallery(data, notes)
 
@@ -79,8 +78,8 @@ _NONE = np.zeros(0, dtype=np.int64)
 class _Boxes:
     """The boxes of a run by image, in the format of the page."""
 
-    def __init__(self, run: Judged, classes: dict[int, int], most: int) -> None:
-        self._run, self._classes, self._most = run, classes, most
+    def __init__(self, run: Judged, classes: dict[int, int], limit: int) -> None:
+        self._run, self._classes, self._limit = run, classes, limit
         self.left_out = 0
         kept = np.flatnonzero(run.found.score >= LOWEST)
         kept = kept[np.argsort(-run.found.score[kept], kind="stable")]
@@ -88,12 +87,12 @@ class _Boxes:
 
     def of(self, image: int) -> list[list[float | int]]:
         rows = self._rows.get(image, _NONE)
-        self.left_out += max(0, len(rows) - self._most)
+        self.left_out += max(0, len(rows) - self._limit)
         found = self._run.found
         return [
             [*_corners(found.box[row]), round(float(found.score[row]), 3), self._classes.get(int(found.category[row]), 0),
              int(self._run.scores.state[row])]
-            for row in rows[: self._most]
+            for row in rows[: self._limit]
         ]  # fmt: skip
 
     def finders(self, objects: Integers) -> list[float]:
@@ -134,7 +133,7 @@ def _errors(truth: Truth, run: Judged) -> list[int]:
     return counts
 
 
-def _notes(pictures: Pictures, total: int, shown: int, boxes: int, most: int) -> tuple[str, ...]:
+def _notes(pictures: Pictures, total: int, shown: int, boxes: int, limit: int) -> tuple[str, ...]:
     notes = [f"Pictures are scaled down to {pictures.side} pixels; boxes with a score below {LOWEST} are omitted."]
     if shown < total:
         notes.append(f"{total - shown:,} of {total:,} images are omitted: those with the fewest errors.")
@@ -143,5 +142,5 @@ def _notes(pictures: Pictures, total: int, shown: int, boxes: int, most: int) ->
     if pictures.unreadable:
         notes.append(f"{pictures.unreadable:,} images have no picture: their files cannot be read on this machine.")
     if boxes:
-        notes.append(f"{boxes:,} boxes are omitted: an image shows the {most} with the highest scores.")
+        notes.append(f"{boxes:,} boxes are omitted: an image shows the {limit} with the highest scores.")
     return tuple(notes)

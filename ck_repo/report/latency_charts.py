@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from ck_repo.experiments.queries import Queries, percentile
 from ck_repo.report.chart import ACCENT, BAD, MUTED, Chart, data, nominal, quantity, rule_at, tooltip
@@ -42,7 +41,7 @@ def _unit(subject: Subject) -> str:
     return "queries" if subject.scenario and subject.scenario.key in ("multistream", "server") else "samples"
 
 
-def _marks(subject: Subject, found: Queries, channel: str) -> list[dict[str, Any]]:
+def _marks(subject: Subject, found: Queries, channel: str) -> list[dict[str, object]]:
     """The scenario's percentile, and the bound."""
     scenario = subject.scenario
     if scenario is None or scenario.one_query:
@@ -158,7 +157,7 @@ def latency_over_time(subject: Subject, found: Queries) -> Chart:
     return Chart("latency-time", "Latency over time", text, spec, ("time, s", "median, ms", "95 %, ms", "highest, ms"), table)
 
 
-def _drift(rows: Sequence[dict[str, Any]]) -> str:
+def _drift(rows: Sequence[Mapping[str, float]]) -> str:
     """Compare the median of the last quarter of the run with that of the second, which excludes the warm-up."""
     quarter = len(rows) // 4
     if quarter < 3:
@@ -206,12 +205,12 @@ def queue_over_time(subject: Subject, found: Queries) -> Chart:
     events = [(start, 1) for start in found.start_ns]
     events += [(start + latency, -1) for start, latency in zip(found.start_ns, found.latency_ns, strict=True)]
     first, width = _slices([at for at, _ in events])
-    depth, most = 0, dict.fromkeys(range(_SLICES), 0)
+    depth, peak = 0, dict.fromkeys(range(_SLICES), 0)
     for at, step in sorted(events):
         depth += step
         slot = min(_SLICES - 1, int((at - first) / width))
-        most[slot] = max(most[slot], depth)
-    rows = [{"s": (at + 0.5) * width / 1e9, "waiting": value} for at, value in most.items()]
+        peak[slot] = max(peak[slot], depth)
+    rows = [{"s": (at + 0.5) * width / 1e9, "waiting": value} for at, value in peak.items()]
     bound = subject.bound_ms
     late = [
         {"s": (start - first) / 1e9, "ms": latency / 1e6}

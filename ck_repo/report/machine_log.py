@@ -10,7 +10,7 @@ from pathlib import Path
 from ck_repo.store.plain_file import flaw, opened
 
 _FILE = "machine.jsonl"
-_MOST = 64 << 20  # bytes
+_MAXIMUM = 64 << 20  # bytes
 _COLUMNS = ("busy", "mhz", "celsius", "available", "gpu_celsius", "gpu_mhz", "gpu_busy")
 
 
@@ -36,7 +36,7 @@ def read_machine_log(folder: Path) -> list[Look]:
     if flaw(folder, _FILE):
         return []
     found = []
-    with opened(folder, _FILE, most=_MOST) as file:
+    with opened(folder, _FILE, maximum=_MAXIMUM) as file:
         for line in file:
             try:
                 row = json.loads(line)

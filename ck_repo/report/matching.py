@@ -108,7 +108,7 @@ def calibration(found: Detections, scores: Scores) -> Calibration:
     values, right = found.score[counted], scores.state[counted] == MATCHED
     at = np.clip((values * BINS).astype(np.int64), 0, BINS - 1)
     counts = np.bincount(at, minlength=BINS)
-    least = np.maximum(counts, 1)
-    means = np.bincount(at, weights=values, minlength=BINS) / least
-    shares = np.bincount(at, weights=right.astype(np.float64), minlength=BINS) / least
+    divisors = np.maximum(counts, 1)
+    means = np.bincount(at, weights=values, minlength=BINS) / divisors
+    shares = np.bincount(at, weights=right.astype(np.float64), minlength=BINS) / divisors
     return Calibration(counts, means, shares)

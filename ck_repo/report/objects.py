@@ -26,7 +26,7 @@ from ck_repo.store.search import find
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 _LOG, _RESULTS = "accuracy/mlperf_log_accuracy.json", "accuracy/detections.json"
-_MOST = 4 << 30  # maximum bytes of a file of detections
+_MAXIMUM = 4 << 30  # maximum bytes of a file of detections
 _WIDTH = 7  # number of float32 for each detection in an accuracy log
 
 
@@ -180,7 +180,7 @@ def _source(wanted: Wanted) -> _Source:
         coco = Path(name) / "coco.json"
         found = read_data_set(wanted, coco, check=False)
         content = json.loads(coco.read_bytes())
-    return _Source(content, Path(found["images"]), found["files"], found["image_ids"], found["category_ids"])
+    return _Source(content, Path(found.images), found.files, found.image_ids, found.category_ids)
 
 
 def _images(source: _Source, subject: Subject) -> list[Image]:
@@ -237,7 +237,7 @@ def _from_results(subject: Subject, images: list[Image]) -> tuple[set[int], Dete
     """Detections in COCO's format of results; every image of the data set is treated as used."""
     path = subject.folder / _RESULTS
     try:
-        with opened(subject.folder, _RESULTS, most=_MOST) as file:
+        with opened(subject.folder, _RESULTS, maximum=_MAXIMUM) as file:
             rows = json.load(file)
         image = np.asarray([int(row["image_id"]) for row in rows], dtype=np.int64)
         category = np.asarray([int(row["category_id"]) for row in rows], dtype=np.int64)

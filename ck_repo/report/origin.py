@@ -37,8 +37,8 @@ def origin_section(subject: Subject) -> Section:
         except CKError as error:
             notes.append(f"The lock cannot be read: {error.what}")
     settings = (subject.spec.get("loadgen") or {}) if subject.spec else (subject.meta.get("settings") or {})
-    told = [(key.replace("_", " "), _text(value)) for key, value in settings.items() if value not in (None, {}, "")]
-    tables.append(Table("LoadGen's settings", ("setting", "value"), told))
+    values = [(key.replace("_", " "), _text(value)) for key, value in settings.items() if value not in (None, {}, "")]
+    tables.append(Table("LoadGen's settings", ("setting", "value"), values))
     pairs = [(name or "remark", value) for name, value in experiment_rows(subject.name, subject.record)]
     return Section(
         "origin", "Settings and origin", "Digests are SHA-256, abbreviated.",
@@ -60,10 +60,9 @@ def commands_section(subject: Subject) -> Section | None:
 
 def command_line(subject: Subject) -> str:
     """The `ck run` command with the recorded options; empty if they cannot be read."""
-    recorded: dict[str, Any] = dict(subject.meta.get("options") or {})
-    known = {each.name for each in fields(RunOptions)}
+    recorded, known = subject.meta.get("options") or {}, {each.name for each in fields(RunOptions)}
     try:
-        options = RunOptions(**{name: value for name, value in recorded.items() if name in known})
+        options = RunOptions.of({name: value for name, value in recorded.items() if name in known})
         return command_of(options, program=str((subject.meta.get("program") or {}).get("alias") or "object-detection"))
     except (CKError, TypeError, ValueError):
         return ""

@@ -57,7 +57,7 @@ def make_pictures(images: Sequence[Image], budget: int = BUDGET) -> Pictures:
     budget
         Bytes.
     """
-    side = next(side for most, side in _SIDES if len(images) <= most)
+    side = next(side for limit, side in _SIDES if len(images) <= limit)
     rows: list[Picture] = []
     with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
         for group in _groups(images, 64):

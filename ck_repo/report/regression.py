@@ -6,7 +6,6 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from ck_repo.errors import UsageError
 from ck_repo.experiments.interval import t_quantile
@@ -40,7 +39,7 @@ class Judgement:
     faults: tuple[str, ...]
     remarks: tuple[str, ...]
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """As JSON."""
         return {**asdict(self), "worse": bool(self.faults)}
 

@@ -87,9 +87,9 @@ def _shares(categories: Sequence[int], found: Detections, workers: int) -> list[
     shares: list[list[int]] = [[] for _ in range(workers)]
     loads = [0] * workers
     for category in sorted(categories, key=lambda each: -counts[each]):
-        least = loads.index(min(loads))
-        shares[least].append(category)
-        loads[least] += counts[category]
+        lightest = loads.index(min(loads))
+        shares[lightest].append(category)
+        loads[lightest] += counts[category]
     return [sorted(share) for share in shares if share]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,8 +68,8 @@ def lead_of(subject: Subject) -> str:
     """A one-line description of the run."""
     results, found = subject.results, subject.figures
     if subject.meta.get("published"):
-        told = subject.meta["published"]
-        whose = f"{told.get('submitter')}, {told.get('system')}, {told.get('division')}, round {told.get('round')}"
+        details = subject.meta["published"]
+        whose = f"{details.get('submitter')}, {details.get('system')}, {details.get('division')}, round {details.get('round')}"
         return f"{found.model}, {found.scenario}: {whose}"
     parts = [
         f"{results.get('model')} on {results.get('dataset')} ({results.get('images')} images)",
@@ -92,7 +93,7 @@ def tiles_of(subject: Subject) -> list[Tile]:
     for key in ("AP50", "AP75"):
         if subject.accuracy.get(key) is not None:
             tiles.append(Tile(key, f"{float(subject.accuracy[key]):.4f}", f"IoU {int(key[2:]) / 100:g}"))
-    latency: dict[str, Any] = subject.performance.get("latency_ms") or {}
+    latency: Mapping[str, Any] = subject.performance.get("latency_ms") or {}
     for key in ("p50", "p90", "p99"):
         if latency.get(key) is not None and not (scenario and scenario.one_query):
             tiles.append(Tile(f"{key} latency", f"{float(latency[key]):.4g}", "ms"))
@@ -160,8 +161,8 @@ def _machine_section(subject: Subject) -> Section | None:
     charts = machine_charts(looks, subject.queries)
     machine = subject.meta.get("platform") or {}
     memory = {"memory": f"{machine['memory'] / 2**30:.1f} GiB"} if machine.get("memory") else {}
-    told = {key: value for key, value in {**machine, **memory}.items() if not isinstance(value, dict | list)}
-    pairs = [(str(key).replace("_", " "), str(value)) for key, value in told.items()]
+    details = {key: value for key, value in {**machine, **memory}.items() if not isinstance(value, dict | list)}
+    pairs = [(str(key).replace("_", " "), str(value)) for key, value in details.items()]
     notes = []
     if looks and not any(look.celsius is not None for look in looks):
         notes.append("This system has no readable temperature sensor.")

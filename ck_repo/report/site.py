@@ -26,7 +26,7 @@ from ck_repo.report.verdict import verdict_of
 from ck_repo.session import Session
 from ck_repo.store.search import find
 
-_MOST_QUERIES = 20_000  # maximum samples of a run whose latency a site draws; reports draw all
+_MAX_QUERIES = 20_000  # maximum samples of a run whose latency a site draws; reports draw all
 FILTERS = ("kind", "model", "backend", "precision", "device", "scenario", "machine", "verdict")
 
 
@@ -137,10 +137,10 @@ def _experiment_page(row: SiteRow) -> str:
     subject, notes = row.subject, []
     target = shlex.quote(f"experiment:{row.name}")
     charts = []
-    if subject.queries is not None and len(subject.queries) <= _MOST_QUERIES:
+    if subject.queries is not None and len(subject.queries) <= _MAX_QUERIES:
         charts = latency_charts(subject)
     elif subject.queries is not None:
-        notes.append(f"Latencies of more than {_MOST_QUERIES:,} samples are only drawn by `ck report {target}`.")
+        notes.append(f"Latencies of more than {_MAX_QUERIES:,} samples are only drawn by `ck report {target}`.")
     sections = [
         Section("performance", "Performance", charts=charts, notes=notes) if charts or notes else None,
         origin_section(subject),

@@ -13,7 +13,7 @@ from ck_repo.report.chart import ACCENT, BAD, MUTED, Chart, data, nominal, quant
 from ck_repo.report.site_rows import SiteRow, front
 
 _FEWEST = 3  # minimum points of a trend
-_MOST_TRENDS = 24
+_MAX_TRENDS = 24
 _NO_ACCELERATOR = ("", "-", "N/A", "NONE")
 _AROUND = 20  # maximum published results drawn on either side of our own
 
@@ -88,8 +88,8 @@ def trend_charts(rows: Sequence[SiteRow]) -> Trends:
         if row.value is not None and row.kind == "result" and row.recorded:
             groups.setdefault(row.series, []).append(row)
     long = sorted((found for found in groups.values() if len(found) >= _FEWEST), key=lambda found: -len(found))
-    charts = [_trend(f"trend-{number}", found) for number, found in enumerate(long[:_MOST_TRENDS])]
-    return Trends(charts, max(0, len(long) - _MOST_TRENDS))
+    charts = [_trend(f"trend-{number}", found) for number, found in enumerate(long[:_MAX_TRENDS])]
+    return Trends(charts, max(0, len(long) - _MAX_TRENDS))
 
 
 def _trend(key: str, rows: Sequence[SiteRow]) -> Chart:
@@ -136,8 +136,8 @@ def _trend(key: str, rows: Sequence[SiteRow]) -> Chart:
                 "encoding": {"x": x, "tooltip": tooltip(("commit", "commit"), ("change", "change, %", "+.1f"))},
             }
         )
-    told = [f"{row['change']:+.1f} % at {row['at']} ({row['commit'] or 'no commit'})" for row in marks]
-    text = f"{len(ordered)} runs. " + (f"Changes: {'; '.join(told)}." if told else "No change beyond the noise.")
+    described = [f"{row['change']:+.1f} % at {row['at']} ({row['commit'] or 'no commit'})" for row in marks]
+    text = f"{len(ordered)} runs. " + (f"Changes: {'; '.join(described)}." if described else "No change beyond the noise.")
     table = [(row["name"], row["at"], f"{row['value']:.6g}", row["commit"], row["verdict"]) for row in points]
     title = ", ".join(part for part in dict.fromkeys(ordered[0].series) if part)
     return Chart(key, title, text, {"layer": layers}, ("experiment", "recorded", unit, "commit", "verdict"), table)

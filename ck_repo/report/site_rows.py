@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -74,8 +74,8 @@ class SiteRow:
     def machine(self) -> str:
         """The CPU; for a submission the system."""
         meta = self.subject.meta
-        told = (meta.get("published") or {}).get("system") or (meta.get("platform") or {}).get("cpu")
-        return str(told or (meta.get("system") or {}).get("system_name", ""))
+        name = (meta.get("published") or {}).get("system") or (meta.get("platform") or {}).get("cpu")
+        return str(name or (meta.get("system") or {}).get("system_name", ""))
 
     @property
     def value(self) -> float | None:
@@ -113,7 +113,7 @@ class SiteRow:
     @cached_property
     def commit(self) -> str:
         """The commits of the repositories that were used, abbreviated."""
-        rows: dict[str, Any] = self.subject.meta.get("repositories") or {}
+        rows: Mapping[str, Any] = self.subject.meta.get("repositories") or {}
         return " ".join(str(row.get("commit"))[:10] for row in rows.values() if row and row.get("commit"))
 
     @property

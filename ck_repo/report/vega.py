@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
-from typing import Any
 
 from ck_repo.errors import CKError
 from ck_repo.report.chart import Chart
@@ -34,6 +33,6 @@ def library() -> str:
     return text
 
 
-def specs(charts: Sequence[Chart]) -> dict[str, Any]:
+def specs(charts: Sequence[Chart]) -> dict[str, object]:
     """The descriptions of charts by their keys."""
     return {chart.key: chart.vega_lite() for chart in charts}

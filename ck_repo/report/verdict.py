@@ -58,24 +58,24 @@ def _reasons(subject: Subject) -> tuple[str, ...]:
         else:
             reasons.append("Too many latencies exceed the bound for the number of queries of the scenario.")
     if "result_min_duration_met" in failed:
-        least = log.number("effective_min_duration_ms")
+        minimum = log.number("effective_min_duration_ms")
         lasted = subject.performance.get("duration_s")
         reasons.append(
             "The run was too short"
             + (f": {lasted:.1f} s" if lasted is not None else "")
-            + (f", and the minimum is {least / 1e3:g} s." if least is not None else ".")
+            + (f", and the minimum is {minimum / 1e3:g} s." if minimum is not None else ".")
         )
     if "result_min_queries_met" in failed:
-        count, least = log.number("result_query_count"), log.number("effective_min_query_count")
-        reasons.append(f"Too few queries: {_text(count)}, and the minimum is {_text(least)}.")
+        count, minimum = log.number("result_query_count"), log.number("effective_min_query_count")
+        reasons.append(f"Too few queries: {_text(count)}, and the minimum is {_text(minimum)}.")
     if "early_stopping_met" in failed and scenario is not None:
         reasons.append(
             f"Too few queries to say with 99 % confidence that the {100 * scenario.percentile:g}th percentile is within the "
             "bound (early stopping): increase the duration, or the speed."
         )
-    told = [str(each) for each in subject.performance.get("reasons") or []]
-    reasons += [text for text in told if any(words in text for words in ("the rules require", "the rules ask for"))]
-    return tuple(reasons or told or ["LoadGen reports it; the log of the run has no reason."])
+    recorded = [str(each) for each in subject.performance.get("reasons") or []]
+    reasons += [text for text in recorded if any(words in text for words in ("the rules require", "the rules ask for"))]
+    return tuple(reasons or recorded or ["LoadGen reports it; the log of the run has no reason."])
 
 
 def _text(value: object) -> str:

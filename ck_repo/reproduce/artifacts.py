@@ -9,7 +9,7 @@ from pathlib import Path
 from ck_repo import progress
 from ck_repo.environment.collect import readable_envs
 from ck_repo.environment.lockfile import Lock, LockedComponent, RegisteredAs, lock_of_experiment
-from ck_repo.errors import CKError, NotFoundError, NotTheSameError
+from ck_repo.errors import CKError, MismatchError, NotFoundError
 from ck_repo.experiments.meta import read_experiment
 from ck_repo.install.fetch import adopt, fetch
 from ck_repo.install.source import source_of
@@ -85,13 +85,13 @@ def _registered(session: Session, row: LockedComponent) -> Iterator[tuple[str, P
     if env is None:
         raise NotFoundError(f"{row.label} is no longer registered", hint=f"`ck detect soft:{row.alias} --full_path=…`")
     if wrong := problem(env):
-        raise NotTheSameError(wrong, hint="`ck lock venv` again, or restore it")
+        raise MismatchError(wrong, hint="`ck lock venv` again, or restore it")
     main = Path(env.file)
     if env.dataset:
         yield from archived(env.dataset)
     else:
         if digest_of_model(main, env.parts) != row.content:
-            raise NotTheSameError(f"{main} differs from the lock", hint=f"`ck lock venv` again, or restore {row.content[:16]}…")
+            raise MismatchError(f"{main} differs from the lock", hint=f"`ck lock venv` again, or restore {row.content[:16]}…")
         yield main.name, main
         for name in env.parts:
             yield name, main.parent / name
@@ -172,7 +172,7 @@ def _register(session: Session, row: LockedComponent, source: Path, scope: str) 
     final = tools_root() / f"{soft.alias}-{row.content[:12]}-{of_value(scope)[:8]}"
     check_name(row.file)
     if odd := next((each for each in walk(source) if each.flaw), None):
-        raise NotTheSameError(f"{row.label}: {shown(source / odd.name)} is {odd.flaw}", hint="create the archive again")
+        raise MismatchError(f"{row.label}: {shown(source / odd.name)} is {odd.flaw}", hint="create the archive again")
     with locked(tools_root() / ".locks" / f"{final.name}.lock", f"importing {row.label}"):
         if not final.exists():
             with storage_errors(f"writing {final}"), progress.task(f"copying {row.label}"), working() as work:
@@ -197,9 +197,9 @@ def _register_verified(session: Session, row: LockedComponent, soft: Entry, fina
     try:
         found = detect(soft, path, options)
     except CKError as error:
-        raise NotTheSameError(f"{row.label}: {error.what}", hint="create the archive again: it was damaged") from error
+        raise MismatchError(f"{row.label}: {error.what}", hint="create the archive again: it was damaged") from error
     if found.digest != row.content:
-        raise NotTheSameError(
+        raise MismatchError(
             f"{row.label} differs from the lock: {row.content[:16]}… expected, got {found.digest[:16]}…",
             hint="create the archive again: it was damaged",
         )

@@ -16,7 +16,7 @@ from ck_repo import network, progress
 from ck_repo.environment.lockfile import NAME, Lock, parse_lock, read_lock, write_lock
 from ck_repo.environment.locking import read_venv_lock
 from ck_repo.environment.venv import Venv
-from ck_repo.errors import ConfigError, ConflictError, NotFoundError, NotTheSameError
+from ck_repo.errors import ConfigError, ConflictError, MismatchError, NotFoundError
 from ck_repo.install.python_packages import collect_wheel_for, collect_wheels
 from ck_repo.reproduce.artifacts import bring_in, gather
 from ck_repo.reproduce.check import drift
@@ -52,7 +52,7 @@ def make_bundle(session: Session, venv: Venv, output: Path, *, overwrite: bool =
 
     Raises
     ------
-    NotTheSameError
+    MismatchError
         If the venv differs from its lock.
     """
     if output.exists() and not overwrite:
@@ -60,7 +60,7 @@ def make_bundle(session: Session, venv: Venv, output: Path, *, overwrite: bool =
     lock = read_venv_lock(session, venv)
     changed = drift(session, venv, lock)
     if changed:
-        raise NotTheSameError(
+        raise MismatchError(
             f"venv:{venv.name} differs from its lock: {changed[0]}",
             hint=f"`ck check venv:{venv.name}` lists the differences; `ck lock venv:{venv.name}` accepts them",
         )
@@ -146,7 +146,7 @@ def create_from_bundle(session: Session, name: str, path: Path, python: str = ""
     ------
     ConfigError
         If it is not a bundle, or has a newer format.
-    NotTheSameError
+    MismatchError
         If it is truncated, or a file differs from the bundle's list.
     """
     path = path.expanduser().absolute()
@@ -171,7 +171,7 @@ def _unpack(path: Path, folder: Path) -> None:
         with progress.task(f"unpacking {path.name}", unit="files") as task:
             unpack_foreign(path, folder, task.advance_to)
     except ArchiveError as error:
-        raise NotTheSameError(f"{path} is damaged or truncated: {error.what}", hint=again) from error
+        raise MismatchError(f"{path} is damaged or truncated: {error.what}", hint=again) from error
     if not (folder / _CONTENTS).is_file():
         raise ConfigError(f"{path} is not a bundle: it has no {_CONTENTS}", hint="`ck bundle venv:NAME` creates one")
     fields = Fields(read_json_object(folder / _CONTENTS), path)
@@ -182,12 +182,12 @@ def _unpack(path: Path, folder: Path) -> None:
     there = {each.relative_to(folder).as_posix() for each in folder.rglob("*") if each.is_file()} - {_CONTENTS}
     if odd := sorted(there ^ set(listed)):
         what = "has a file that it does not list" if odd[0] in there else "lacks a file that it lists"
-        raise NotTheSameError(f"{path} {what}: {odd[0]}", hint=again)
+        raise MismatchError(f"{path} {what}: {odd[0]}", hint=again)
     with progress.task(f"verifying {path.name}", len(listed), "files") as task:
         for number, (name, row) in enumerate(listed.items(), 1):
             seen = of_file(folder / name)
             if seen != row.text("sha256"):
-                raise NotTheSameError(
+                raise MismatchError(
                     f"{path}: {name} differs from the bundle's list: {row.text('sha256')} expected, got {seen}", hint=again
                 )
             task.advance_to(number)

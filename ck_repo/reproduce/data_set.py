@@ -18,15 +18,15 @@ def archived(dataset: InstalledDataset) -> Iterator[tuple[str, Path]]:
     An image outside the image folder gets a name below it, by which the annotation reader finds it.
     """
     found = read_data_set(Wanted.of(dataset))
-    root = Path(found["images"])
+    root = Path(found.images)
     seen = set()
-    for name, path in zip(found["archived"], found["files"], strict=True):
+    for name, path in zip(found.archived, found.files, strict=True):
         if name not in seen:
             seen.add(name)
             yield f"{root.name}/{name}", Path(path)
-    for path in map(Path, found["sources"]):
-        if path.is_file():
-            yield _name(path, root, Path(found["annotations"])), path
+    for source in map(Path, found.sources):
+        if source.is_file():
+            yield _name(source, root, Path(found.annotations)), source
 
 
 def brought_in(dataset: InstalledDataset, folder: Path) -> tuple[Path, dict[str, str]]:

@@ -50,10 +50,10 @@ def match(result: Result) -> Matched:
     rules, row = rules_for(round_, benchmark), round_.find_scenario(result.place.scenario, benchmark)
     if row is None:
         raise NotFoundError(f"{result.place.scenario} is not a scenario of the round")
-    told: list[dict[str, str]] = []
+    differing: list[dict[str, str]] = []
 
     def unmatched(what: str, theirs: object, ours: object, why: str) -> None:
-        told.append({"what": what, "theirs": str(theirs), "ours": str(ours), "why": why})
+        differing.append({"what": what, "theirs": str(theirs), "ours": str(ours), "why": why})
 
     backend, form = _framework(str(result.description.get("framework", "")), unmatched)
     options: dict[str, object] = {
@@ -73,7 +73,7 @@ def match(result: Result) -> Matched:
         built = f"--dep_add_tags.loadgen=r{round_.loadgen_of_round}"
         why = f"LoadGen {round_.loadgen} has no fixed intervals; {built} uses the round's LoadGen, which has them"
         unmatched(row.name, "one query in each fixed interval", "back to back", why)
-    return Matched(RunOptions.of(options), told)
+    return Matched(RunOptions.of(options), differing)
 
 
 def _framework(theirs: str, unmatched: Unmatched) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ck_repo.environment.collect import entry_of
 from ck_repo.environment.lockfile import Lock, LockedComponent
-from ck_repo.errors import ConflictError, NotTheSameError
+from ck_repo.errors import ConflictError, MismatchError
 from ck_repo.session import Session
 from ck_repo.store.archive import refuse_double_uids, refuse_other_machine
 from ck_repo.store.atomic import copy_folder, publish_folder, storage_errors
@@ -67,7 +67,7 @@ def recipes_of_experiment(session: Session, folder: Path) -> Iterator[None]:
         return
     source = folder / RECIPES
     if odd := next((each for each in walk(source) if each.flaw), None):
-        raise NotTheSameError(f"{shown(source / odd.name)} is {odd.flaw}", hint="unpack the archive again: it was changed")
+        raise MismatchError(f"{shown(source / odd.name)} is {odd.flaw}", hint="unpack the archive again: it was changed")
     with scratch_folder(tools_root(), "recipes") as scratch:
         with storage_errors(f"reading {source}"):
             copy_folder(source, scratch / RECIPES)

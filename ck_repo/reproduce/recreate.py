@@ -82,7 +82,7 @@ def recreate(
 
     Raises
     ------
-    NotTheSameError
+    MismatchError
         If a package or a file has the locked name but other content.
     """
     check_name(name)

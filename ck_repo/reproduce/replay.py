@@ -143,10 +143,10 @@ def replay(
         using = pinned(session, lock, scope)
         home, missing = _environment(session, lock, venv, python, own)
         before = python_packages(home.python)
-        _, told = install_components(session, lock, home.python, scope)
-        told = [*missing, *told]
+        _, reported = install_components(session, lock, home.python, scope)
+        reported = [*missing, *reported]
         extend_lock(session, home, before, ())  # versions that a recipe was built with
-        _refuse_missing(lock, told)
+        _refuse_missing(lock, reported)
     records: list[RunRecord] = []
     for number in range(repetitions):
         mode = options.mode if number == 0 else "performance"
@@ -159,7 +159,7 @@ def replay(
         if options.mode == "accuracy":
             break
     here = lock_of_experiment(records[0].experiment.path, read_experiment(records[0].experiment).data)
-    differences = _distinct([*told, *between(lock, here)])
+    differences = _distinct([*reported, *between(lock, here)])
     outcome = [(row.experiment.path, read_experiment(row.experiment)) for row in records]
     verdict = judge((experiment.path, meta), outcome, differences, tolerances)
     update_entry(records[0].experiment, {"verdict": verdict.as_data()})
@@ -218,12 +218,12 @@ def _fits(session: Session, venv: Venv, made: str, lock: Lock, python: str) -> b
     return set(here) == set(lock.packages) and all(lock.packages[name].same_as(row) for name, row in here.items())
 
 
-def _refuse_missing(lock: Lock, told: Sequence[Difference]) -> None:
+def _refuse_missing(lock: Lock, reported: Sequence[Difference]) -> None:
     """Without the user's own model or data set, it would be a different run."""
-    gone = {row.name for row in told if row.kind == "component" and not row.here}
+    gone = {row.name for row in reported if row.kind == "component" and not row.here}
     for row in lock.components:
         if row.role in ("weights", "dataset") and row.label in gone:
-            why = next(each.remark for each in told if each.name == row.label)
+            why = next(each.remark for each in reported if each.name == row.label)
             raise NotFoundError(
                 f"{row.label} ({row.content[:12]}), which the experiment used, is not on this machine",
                 hint=f"{why}\nor pack it on the other machine: `ck zip experiment:NAME --artifacts=all`",

@@ -9,8 +9,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from ck_repo.resolve.component import Component
+from ck_repo.resolve.context import Context
 from ck_repo.resolve.need import Need
-from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.resolve.variations import Variant, choose
 from ck_repo.resolve.versions import satisfies
 
@@ -64,7 +64,7 @@ class Found:
     refused: list[tuple[str, str]] = field(default_factory=list)
 
 
-def candidates(have: Surroundings, need: Need, home: str, in_use: Collection[str]) -> Found:
+def candidates(have: Context, need: Need, home: str, in_use: Collection[str]) -> Found:
     """The packages that match, the best first, and why others do not.
 
     Parameters
@@ -81,7 +81,7 @@ def candidates(have: Surroundings, need: Need, home: str, in_use: Collection[str
     return found
 
 
-def near_misses(have: Surroundings, need: Need) -> list[tuple[str, str]]:
+def near_misses(have: Context, need: Need) -> list[tuple[str, str]]:
     """Packages that have most of the tags, with the reason why they do not match."""
     rows = []
     for package in have.packages.near(need.query.required, max(1, len(need.query.required) - 2)):
@@ -150,7 +150,7 @@ def _comparable(version: str) -> Version:
         return Version("0")
 
 
-def rank(have: Surroundings, row: Candidate, home: str, in_use: Collection[str]) -> tuple[bool, int, bool, bool, int, int, str]:
+def rank(have: Context, row: Candidate, home: str, in_use: Collection[str]) -> tuple[bool, int, bool, bool, int, int, str]:
     """The sort key of candidates; see `_REASONS`."""
     component = row.variant.component
     last = component.priority < 0  # even if it is installed: it is only used if its own tag is requested
@@ -160,13 +160,13 @@ def rank(have: Surroundings, row: Candidate, home: str, in_use: Collection[str])
     )  # fmt: skip
 
 
-def why_first(have: Surroundings, first: Candidate, other: Candidate, home: str, in_use: Collection[str]) -> str:
+def why_first(have: Context, first: Candidate, other: Candidate, home: str, in_use: Collection[str]) -> str:
     """Why one candidate comes before another."""
     pairs = zip(rank(have, first, home, in_use), rank(have, other, home, in_use), _REASONS, strict=True)
     return next((reason for mine, its, reason in pairs if mine != its), _REASONS[-1])
 
 
-def _distance(have: Surroundings, component: Component, home: str) -> int:
+def _distance(have: Context, component: Component, home: str) -> int:
     """The distance of a package: 0 in the requester's own repository, 1 in ours, 2 in any other."""
     repository = component.entry.repository
     if repository == home or (repository in have.own and (not home or home in have.own)):
@@ -174,7 +174,7 @@ def _distance(have: Surroundings, component: Component, home: str) -> int:
     return 1 if repository in have.own else 2
 
 
-def _is_there(have: Surroundings, variant: Variant, in_use: Collection[str]) -> bool:
+def _is_there(have: Context, variant: Variant, in_use: Collection[str]) -> bool:
     if variant.python_package:
         return canonicalize_name(variant.python_package) in in_use
     uid = variant.component.entry.uid

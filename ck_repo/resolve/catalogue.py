@@ -20,8 +20,8 @@ class Catalogue(Protocol):
     def candidates(self, words: Collection[str]) -> Sequence[Component]:
         """The packages that may have all words: tags, tags of variations, names."""
 
-    def near(self, words: Collection[str], least: int) -> Sequence[Component]:
-        """Packages that have at least `least` of the words, to explain why none has all."""
+    def near(self, words: Collection[str], minimum: int) -> Sequence[Component]:
+        """Packages that have at least `minimum` of the words, to explain why none has all."""
 
     def conversions(self) -> Sequence[Component]:
         """The packages that convert models."""
@@ -58,7 +58,7 @@ class Listed:
         """All of them."""
         return self._packages
 
-    def near(self, words: Collection[str], least: int) -> Sequence[Component]:
+    def near(self, words: Collection[str], minimum: int) -> Sequence[Component]:
         """All of them."""
         return self._packages
 
@@ -102,9 +102,9 @@ class Stored:
         """Those whose tags, variations or names have every word in the index."""
         return self._components(self._lookup.with_words(words))
 
-    def near(self, words: Collection[str], least: int) -> Sequence[Component]:
+    def near(self, words: Collection[str], minimum: int) -> Sequence[Component]:
         """Those with most of the words, some of each repository."""
-        return self._components(self._lookup.near(words, least, _NEAREST))
+        return self._components(self._lookup.near(words, minimum, _NEAREST))
 
     def conversions(self) -> Sequence[Component]:
         """Those whose meta has the key `conversion`."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from ck_repo.errors import CKError, ConflictError, NotFoundError, did_you_mean
 from ck_repo.resolve.candidates import Found, near_misses
+from ck_repo.resolve.context import Context
 from ck_repo.resolve.counterpart import counterpart
 from ck_repo.resolve.need import Need
-from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.resolve.variations import Variant
 from ck_repo.stock.steps import RUNS
 from ck_repo.store.query import TagQuery
@@ -16,8 +16,8 @@ from ck_repo.store.uid import is_uid
 
 LISTS = "`ck search package --tags=…` lists the packages"
 _NEVER_RUN = "programs of stock CK's recipes are not supported, even with --trust"
-_MOST_LISTED = 50
-_MOST_REASONS = 6
+_MAX_LISTED = 50
+_MAX_REASONS = 6
 
 
 def is_name(word: str) -> bool:
@@ -40,7 +40,7 @@ def described(need: Need) -> str:
     return text + (f" in a version {version}" if version else "")
 
 
-def nothing(have: Surroundings, need: Need, asker: str, passed: Sequence[tuple[str, str]], found: Found) -> CKError:
+def nothing(have: Context, need: Need, asker: str, passed: Sequence[tuple[str, str]], found: Found) -> CKError:
     """The error for a need that nothing meets.
 
     Parameters
@@ -62,7 +62,7 @@ def nothing(have: Surroundings, need: Need, asker: str, passed: Sequence[tuple[s
     return NotFoundError(
         f"nothing is {described(need)}, requested by {asker}" if _only_names(need) else
         f"nothing has all the tags {_with_version(need)}, requested by {asker}",
-        hint="\n".join([*(f"rejected {name}: {why}" for name, why in reasons[:_MOST_REASONS]), LISTS]),
+        hint="\n".join([*(f"rejected {name}: {why}" for name, why in reasons[:_MAX_REASONS]), LISTS]),
     )  # fmt: skip
 
 
@@ -71,11 +71,11 @@ def none_works(need: Need, asker: str, failures: Sequence[tuple[str, CKError]], 
     more = f" (only the first {len(failures)} of {tried_of} were tried)" if tried_of > len(failures) else ""
     return NotFoundError(
         f"none of the packages {_that_are(need)}, requested by {asker}, can be installed{more}",
-        hint="\n".join([*(f"rejected {name}: {error.what}" for name, error in failures[:_MOST_REASONS]), LISTS]),
+        hint="\n".join([*(f"rejected {name}: {error.what}" for name, error in failures[:_MAX_REASONS]), LISTS]),
     )
 
 
-def _unknown(have: Surroundings, need: Need, asker: str) -> CKError | None:
+def _unknown(have: Context, need: Need, asker: str) -> CKError | None:
     """The error for an unknown word; None if all are known."""
     names = sorted(word for word in need.query.required if is_name(word))
     registered = frozenset().union(*(env.names_and_tags for env in have.registered))
@@ -102,10 +102,10 @@ def _unknown(have: Surroundings, need: Need, asker: str) -> CKError | None:
     return NotFoundError(f"nothing has the tag {unknown[0]!r}{who}", hint="\n".join([*hints, LISTS]))
 
 
-def _blocked(have: Surroundings, need: Need, rows: Sequence[Variant]) -> NotFoundError:
+def _blocked(have: Context, need: Need, rows: Sequence[Variant]) -> NotFoundError:
     """The error for tags that only packages with unsupported recipes have."""
     own, hints = have.packages.of(have.own), []
-    for row in rows[:_MOST_LISTED]:
+    for row in rows[:_MAX_LISTED]:
         ours = counterpart(row.component, own, have.own)
         instead = f"; `ck install package:{ours}` installs one of ours" if ours else ""
         hints.append(f"{row.component.full_name}: {row.obstacle}{instead}")

@@ -8,10 +8,10 @@ from ck_repo.errors import CKError, did_you_mean
 from ck_repo.models.backends import formats
 from ck_repo.models.profiles import own_profiles
 from ck_repo.resolve.component import Component, read_component
+from ck_repo.resolve.context import Context
 from ck_repo.resolve.plan import SOURCE
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.resolve.scaffold import PLACEHOLDER
-from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.resolve.variations import Variant, choose
 from ck_repo.store.entry import Entry
 from ck_repo.store.fields import Fields
@@ -21,7 +21,7 @@ _PINS = ("sha256", "sha1", "md5")
 _VERIFIED_ELSEWHERE = ("zenodo.org/", "git+")  # the publisher's record, or the commit, has the digest
 
 
-def check_package(entry: Entry, here: Surroundings) -> list[str]:
+def check_package(entry: Entry, here: Context) -> list[str]:
     """The errors of a package; empty if there are none. Nothing is downloaded or run.
 
     Parameters

@@ -9,19 +9,19 @@ from collections.abc import Mapping, Sequence
 from ck_repo.errors import CKError, ConflictError, NotFoundError, did_you_mean
 from ck_repo.resolve.candidates import Candidate, candidates, why_first
 from ck_repo.resolve.component import Component, Dependency
+from ck_repo.resolve.context import Context
 from ck_repo.resolve.conversion import way
 from ck_repo.resolve.failure import none_works, nothing
 from ck_repo.resolve.need import Need
 from ck_repo.resolve.plan import SOURCE, Choice, InstalledPackage, NewPackage, PythonPackage, RegisteredFile
 from ck_repo.resolve.registered import is_near, refusal
-from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.resolve.variations import Variant, choose
 from ck_repo.resolve.versions import joined, satisfies
 from ck_repo.store.digest import of_value
 from ck_repo.store.entry import tag_list
 from ck_repo.store.installed import Installed
 
-_MOST_CANDIDATES = 50  # maximum candidates of a need that are tried in turn
+_MAX_CANDIDATES = 50  # maximum candidates of a need that are tried in turn
 _DEEPEST = 50  # maximum depth of dependencies
 
 
@@ -34,7 +34,7 @@ class Resolver:
 
     Parameters
     ----------
-    surroundings
+    context
         The available components.
     options
         Values for the conditions of dependencies.
@@ -48,14 +48,14 @@ class Resolver:
 
     def __init__(
         self,
-        surroundings: Surroundings,
+        context: Context,
         options: Mapping[str, str] | None = None,
         home: str = "",
         *,
         again: bool = False,
         added: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        self._have = surroundings
+        self._have = context
         self._options = dict(options or {})
         self._home = home
         self._again = again
@@ -147,7 +147,7 @@ class Resolver:
         """The first candidate whose own dependencies can be met; the others are rejected with the reason."""
         failures: list[tuple[str, CKError]] = []
         every = [row.variant for row in rows]
-        for number, row in enumerate(rows[:_MOST_CANDIDATES]):
+        for number, row in enumerate(rows[:_MAX_CANDIDATES]):
             ranges = {name: list(asked) for name, asked in self._python_ranges.items()}
             label = row.variant.label_among(every)
             later = [

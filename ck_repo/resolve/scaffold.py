@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 PLACEHOLDER = "https://example.org/"  # placeholder for the author's URL
 
 
-def _model(alias: str) -> dict[str, Any]:
+def _model(alias: str) -> dict[str, object]:
     return {
         "name": alias,
         "tags": ["model", "object-detection", "onnx", alias],
@@ -22,7 +21,7 @@ def _model(alias: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _dataset(alias: str) -> dict[str, Any]:
+def _dataset(alias: str) -> dict[str, object]:
     return {
         "name": alias,
         "tags": ["dataset", "object-detection", "coco-format", alias],
@@ -32,7 +31,7 @@ def _dataset(alias: str) -> dict[str, Any]:
     }
 
 
-def _library(alias: str) -> dict[str, Any]:
+def _library(alias: str) -> dict[str, object]:
     return {
         "name": alias,
         "tags": ["lib", "python-package", alias],
@@ -40,7 +39,7 @@ def _library(alias: str) -> dict[str, Any]:
     }
 
 
-SCAFFOLDS: Mapping[str, Callable[[str], dict[str, Any]]] = {"model": _model, "dataset": _dataset, "library": _library}
+SCAFFOLDS: Mapping[str, Callable[[str], dict[str, object]]] = {"model": _model, "dataset": _dataset, "library": _library}
 _NEXT = {
     "model": '- `install`: the URL of the model and its SHA-256, or `{"copy": {"file": "model.onnx"}}` for a file here.\n'
     "- `model`: its interface. `ck detect soft:model.onnx --full_path=FILE` finds the profile of a file.\n",

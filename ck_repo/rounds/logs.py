@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ck_repo.contract.logs import Detail, lines_of, parse_detail, parse_summary
 from ck_repo.store.entry import parse_json
-from ck_repo.store.plain_file import MOST, opened, read_plain
+from ck_repo.store.plain_file import MAXIMUM, opened, read_plain
 
 BOTH_MODES = "SubmissionRun"  # the test mode that combines an accuracy run and a performance run
 MARKED = "it begins with a byte order mark"
@@ -25,7 +25,7 @@ _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codec
 _LARGEST_LOG = 16 << 30  # maximum bytes of an accuracy log, which is read record by record
 
 
-def read_text(path: Path, inside: Path | None = None, most: int = MOST) -> str:
+def read_text(path: Path, inside: Path | None = None, maximum: int = MAXIMUM) -> str:
     """Read a text file in any encoding: UTF-8, UTF-16 with its mark, else Latin-1.
 
     Parameters
@@ -34,7 +34,7 @@ def read_text(path: Path, inside: Path | None = None, most: int = MOST) -> str:
         The folder of an untrusted file, which must be a regular file in it. Without a folder the path is the user's own, and
         links are
         followed.
-    most
+    maximum
         The maximum size of a file inside a folder, in bytes.
 
     Raises
@@ -42,7 +42,7 @@ def read_text(path: Path, inside: Path | None = None, most: int = MOST) -> str:
     UnreadableError
         If there is no regular file of at most that size inside the folder.
     """
-    content = path.read_bytes() if inside is None else read_plain(inside, path, most=most)
+    content = path.read_bytes() if inside is None else read_plain(inside, path, maximum=maximum)
     for mark, encoding in _BOMS:
         if content.startswith(mark):
             return content.decode(encoding, errors="replace")
@@ -66,11 +66,11 @@ def read_summary(path: Path, inside: Path | None = None) -> dict[str, str]:
     return parse_summary(read_text(path, inside))
 
 
-def read_utf8(path: Path, inside: Path | None = None, most: int = MOST) -> tuple[str, str]:
+def read_utf8(path: Path, inside: Path | None = None, maximum: int = MAXIMUM) -> tuple[str, str]:
     """Read a text that should be UTF-8 without a byte order mark; also return why it is not. See `read_text`."""
-    content = path.read_bytes() if inside is None else read_plain(inside, path, most=most)
+    content = path.read_bytes() if inside is None else read_plain(inside, path, maximum=maximum)
     if any(content.startswith(mark) for mark, _ in _BOMS):
-        return read_text(path, inside, most), MARKED if content.startswith(codecs.BOM_UTF8) else "it is UTF-16"
+        return read_text(path, inside, maximum), MARKED if content.startswith(codecs.BOM_UTF8) else "it is UTF-16"
     try:
         return content.decode(), ""
     except UnicodeDecodeError as error:
@@ -139,7 +139,7 @@ _RECORD = re.compile(
 
 def read_samples(path: Path, inside: Path | None = None) -> Iterator[LoggedSample]:
     """The complete records of mlperf_log_accuracy.json, which may have been truncated in the middle for submission."""
-    with opened(inside or path.parent.resolve(), path if inside else path.name, most=_LARGEST_LOG) as content:
+    with opened(inside or path.parent.resolve(), path if inside else path.name, maximum=_LARGEST_LOG) as content:
         file = io.TextIOWrapper(content, encoding="latin-1")
         rest = ""
         while block := file.read(1 << 20):

@@ -12,7 +12,7 @@ from typing import Any
 from ck_repo.contract.logs import DETAIL, Detail
 from ck_repo.errors import ConfigError, NotFoundError, UsageError, did_you_mean
 from ck_repo.rounds.logs import read_detail
-from ck_repo.rounds.scenario import Scenario, needed_number, needed_whole, one_of, read_scenario
+from ck_repo.rounds.scenario import Scenario, needed_integer, needed_number, one_of, read_scenario
 from ck_repo.rounds.submission_rules import SubmissionRules, read_submission_rules
 from ck_repo.rounds.text_log import TextLog, read_names, read_text_run
 from ck_repo.store.fields import Fields
@@ -221,8 +221,8 @@ def _load(folder: Path, name: str) -> Round:
         loadgen_of_round=row.needed("loadgen_of_round"),
         text_log=read_names(row.fields("text_log")) if one_of(row, "log_format", (_MLLOG, _TEXT)) == _TEXT else None,
         import_only=row.flag("import_only"),
-        images=needed_whole(row, "images"),
-        seeds={seed: needed_whole(row.fields("seeds"), seed) for seed in SEEDS},
+        images=needed_integer(row, "images"),
+        seeds={seed: needed_integer(row.fields("seeds"), seed) for seed in SEEDS},
         benchmarks=benchmarks,
         similar_names=tuple((each.needed("part"), each.text("benchmark")) for each in row.rows("similar_names")),
         other_scenarios=row.texts("other_scenarios"),
@@ -241,12 +241,12 @@ def _benchmark(name: str, row: Fields) -> Benchmark:
         row.texts("folders"),
         row.texts("names"),
         row.needed("summary_name"),
-        needed_whole(row, "performance_sample_count"),
+        needed_integer(row, "performance_sample_count"),
         needed_number(row, "accuracy"),
     )
 
 
-def _content(folder: Path, name: str) -> dict[str, Any]:
+def _content(folder: Path, name: str) -> dict[str, object]:
     """Read a data file; one with ``"based_on": "v1.0"`` only has differences from that round, null for missing keys."""
     path = folder / f"{name}.json"
     try:
@@ -259,7 +259,7 @@ def _content(folder: Path, name: str) -> dict[str, Any]:
     return content if base is None else _merged(_content(folder, str(base)), content)
 
 
-def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, object]:
     found = dict(base)
     for key, value in changes.items():
         if value is None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from ck_repo.contract.spec import LoadGenSettings
 from ck_repo.errors import UsageError, did_you_mean
 from ck_repo.rounds.round import Round
 from ck_repo.rounds.scenario import Scenario
@@ -56,7 +56,7 @@ def rules_for(round_: Round, benchmark: str) -> Rules:
     return Rules(round_, benchmark)
 
 
-def benchmark_of(model: dict[str, Any], side: int) -> str:
+def benchmark_of(model: Mapping[str, object], side: int) -> str:
     """The benchmark of a model: from its meta, else by the side of its input."""
     return str(model.get("benchmark") or ("ssd-resnet34" if side >= 1200 else "ssd-mobilenet"))
 
@@ -85,7 +85,7 @@ def _plain(value: float) -> str:
     return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
-def user_conf(rules: Rules, scenario: str, loadgen: dict[str, Any]) -> str:
+def user_conf(rules: Rules, scenario: str, loadgen: LoadGenSettings) -> str:
     """user.conf: differences of this run from the round's values. LoadGen gets them as settings, not from this file."""
     row = rules.scenario(scenario)
     usual = {
@@ -97,12 +97,12 @@ def user_conf(rules: Rules, scenario: str, loadgen: dict[str, Any]) -> str:
         "target_qps": row.target_qps,
     }
     ours = {
-        "min_duration": loadgen["min_duration_ms"],
-        "min_query_count": loadgen["min_query_count"],
-        "target_latency": loadgen["target_latency_ms"],
-        "performance_sample_count_override": loadgen["performance_sample_count"],
-        "samples_per_query": loadgen["samples_per_query"],
-        "target_qps": loadgen["target_qps"],
+        "min_duration": loadgen.min_duration_ms,
+        "min_query_count": loadgen.min_query_count,
+        "target_latency": loadgen.target_latency_ms,
+        "performance_sample_count_override": loadgen.performance_sample_count,
+        "samples_per_query": loadgen.samples_per_query,
+        "target_qps": loadgen.target_qps,
     }
     lines = [
         f"{rules.benchmark}.{row.name}.{key} = {_plain(value)}"

@@ -133,7 +133,7 @@ class Scenario:
     inferred: Sequence[Inference]
 
     @property
-    def least_queries(self) -> int:
+    def min_queries(self) -> int:
         """The minimum number of queries of a run; 0 if early stopping decides."""
         return 0 if self.early_stopping else self.min_query_count
 
@@ -203,14 +203,14 @@ def read_scenario(key: str, row: Fields, benchmark: str) -> Scenario:
         power_summary_unit=power.text("summary_unit", power.needed("unit")),
         lower_is_better=one_of(row, "better", ("lower", "higher")) == "lower",
         percentile=needed_number(row, "percentile"),
-        min_duration_ms=needed_whole(row, "min_duration_ms"),
-        min_query_count=needed_whole(row, "min_query_count"),
+        min_duration_ms=needed_integer(row, "min_duration_ms"),
+        min_query_count=needed_integer(row, "min_query_count"),
         target_latency_ms=row.fields("target_latency_ms").number(benchmark),
         latency_bound=row.flag("latency_bound"),
         issue=one_of(row, "issue", _ISSUE, NEXT),
         target=one_of(row, "target", _TARGETS),
         target_qps=row.fields("target_qps").number(benchmark),
-        samples_per_query=needed_whole(row, "samples_per_query"),
+        samples_per_query=needed_integer(row, "samples_per_query"),
         max_async_queries=row.whole("max_async_queries", 1) or 1,
         power_unit=power.needed("unit"),
         power_queries=power.texts("queries"),
@@ -233,7 +233,7 @@ def needed_number(row: Fields, key: str) -> float:
     return value
 
 
-def needed_whole(row: Fields, key: str) -> int:
+def needed_integer(row: Fields, key: str) -> int:
     """A required integer."""
     value = row.whole(key)
     if value is None:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from ck_repo.contract.logs import SUMMARY, Detail
 from ck_repo.errors import NotFoundError
@@ -126,12 +125,12 @@ class Result:
     inferred: bool = False
     mAP: float | None = None
     p99_ms: float | None = None
-    description: dict[str, Any] = field(default_factory=dict)
-    settings: dict[str, Any] = field(default_factory=dict)
-    figures: dict[str, Any] = field(default_factory=dict)
+    description: dict[str, object] = field(default_factory=dict)
+    settings: dict[str, object] = field(default_factory=dict)
+    figures: dict[str, object] = field(default_factory=dict)
     samples: list[int] = field(default_factory=list)
     summary: dict[str, str] = field(default_factory=dict)
-    measurement: dict[str, Any] = field(default_factory=dict)
+    measurement: dict[str, object] = field(default_factory=dict)
     user_conf: str = ""
     compliance: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
@@ -313,7 +312,7 @@ def _detail(folder: Path, found: Result) -> Detail:
     return log
 
 
-def _object(path: Path, found: Result) -> dict[str, Any]:
+def _object(path: Path, found: Result) -> dict[str, object]:
     try:
         content = parse_json(read_text(path, found.place.root, SMALL))
     except UnreadableError as error:

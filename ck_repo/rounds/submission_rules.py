@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ck_repo.rounds.scenario import Scenario, needed_number, needed_whole, one_of
+from ck_repo.rounds.scenario import Scenario, needed_integer, needed_number, one_of
 from ck_repo.store.fields import Fields
 
 REJECTED, REPORTED, FOLDER = "rejected", "reported", "folder"
@@ -157,8 +157,8 @@ def read_submission_rules(row: Fields) -> SubmissionRules:
         accuracy_files=row.texts("accuracy_files"),
         power=_power(row.fields("power")),
         summary_columns=row.fields("summary").texts("columns"),
-        accuracy_log_bytes=needed_whole(row, "accuracy_log_bytes"),
-        keep_bytes=needed_whole(truncated, "keep_bytes"),
+        accuracy_log_bytes=needed_integer(row, "accuracy_log_bytes"),
+        keep_bytes=needed_integer(truncated, "keep_bytes"),
         gap=truncated.needed("gap").encode(),
         log_values=row.texts("log_values"),
         scenarios={kind: _system_scenarios(models) for kind, models in row.each("system_scenarios").items()},
@@ -176,7 +176,7 @@ def _system_scenarios(models: Fields) -> dict[str, SystemScenarios]:
 
 
 def _test(name: str, row: Fields) -> ComplianceTest:
-    samples = {benchmark: needed_whole(row.fields("samples"), benchmark) for benchmark in row.table("samples")}
+    samples = {benchmark: needed_integer(row.fields("samples"), benchmark) for benchmark in row.table("samples")}
     fast = {scenario: needed_number(row.fields("fast_latency_ns"), scenario) for scenario in row.table("fast_latency_ns")}
     return ComplianceTest(
         name, needed_number(row, "bound"), row.table("settings"), row.flag("accuracy"), row.texts("not_for"), samples, fast

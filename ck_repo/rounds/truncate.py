@@ -108,7 +108,7 @@ def _copy_tree(root: Path, output: Path) -> None:
     for row in walk(root):
         to = output / row.name
         if not row.flaw:
-            with opened(root, row.name, most=1 << 62, links=False) as file:
+            with opened(root, row.name, maximum=1 << 62, links=False) as file:
                 to.parent.mkdir(parents=True, exist_ok=True)
                 with open(to, "wb") as copy:
                     shutil.copyfileobj(file, copy, 1 << 20)

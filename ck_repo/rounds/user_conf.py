@@ -75,8 +75,8 @@ class Setting:
         if self.key in ("min_query_count", "max_query_count") and all(row.early_stopping for row in self._scenarios(rules)):
             return ""  # early stopping decides
         if self.key in _COUNTS:
-            least = self._least(rules)
-            return "" if (self.number or 0) >= least else f"{self.key} of at least {least:g}"
+            minimum = self._minimum(rules)
+            return "" if (self.number or 0) >= minimum else f"{self.key} of at least {minimum:g}"
         row = rules.scenarios.get(self.scenario.lower())
         if row and row.fixed_intervals and self.key in ("target_qps", "max_async_queries"):
             fixed = row.target_qps if self.key == "target_qps" else row.max_async_queries
@@ -94,8 +94,8 @@ class Setting:
         """The value that our run would use instead, if the rules allow more than it supports; empty if it uses the setting."""
         if self.refusal(rules) or rules.round.benchmark_called(self.model) not in ("", rules.benchmark):
             return ""
-        least = self._least(rules) if self.key in ("performance_sample_count_override", "min_query_count") else 0
-        return f"the round's {least:g}: higher values are not supported" if least and (self.number or 0) > least else ""
+        minimum = self._minimum(rules) if self.key in ("performance_sample_count_override", "min_query_count") else 0
+        return f"the round's {minimum:g}: higher values are not supported" if minimum and (self.number or 0) > minimum else ""
 
     def _over_the_bound(self, rules: Rules) -> str:
         bounds = [row.bound_ms for row in self._scenarios(rules) if row.bound_ms]
@@ -103,7 +103,7 @@ class Setting:
             return f"target_latency of at most {min(bounds):g} ms"
         return ""
 
-    def _least(self, rules: Rules) -> float:
+    def _minimum(self, rules: Rules) -> float:
         if self.key == "performance_sample_count_override":
             return rules.performance_sample_count
         rows = self._scenarios(rules)

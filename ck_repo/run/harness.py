@@ -18,7 +18,7 @@ from ck_repo.store.atomic import refuse_full
 from ck_repo.store.entry import read_json_object
 from ck_repo.store.fields import Fields
 
-_TOLD = 4  # maximum sessions in a message
+_LISTED = 4  # maximum sessions in a message
 SETTINGS = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
 
 
@@ -112,9 +112,9 @@ def run_harness(
 def _failure(folder: Path, status: int) -> RunError:
     log = folder / "stderr.log"
     refuse_full(folder, "the run")
-    told = folder / "error.json"
-    if told.exists():
-        row = Fields(read_json_object(told), told)
+    report = folder / "error.json"
+    if report.exists():
+        row = Fields(read_json_object(report), report)
         return RunError(f"the benchmark failed: {row.text('error')}", hint=row.text("hint"), log=log)
     known = {row.value: row.name for row in signal.Signals}
     how = f"was ended by signal {known.get(-status, -status)}" if status < 0 else f"ended with exit status {status}"
@@ -129,6 +129,6 @@ def _moment(folder: Path) -> str:
     if any(row.is_loading for row in running):
         return " while the backend was loading the model"
     if running:
-        return f" while the backend was running {' and '.join(map(str, running[:_TOLD]))}"
+        return f" while the backend was running {' and '.join(map(str, running[:_LISTED]))}"
     last = [row for row in rows if not row.is_loading]
     return f" after {last[0]}" if last else ""

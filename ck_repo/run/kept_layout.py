@@ -85,7 +85,7 @@ def place_of(plan: RunPlan, spec: Spec, weights: Installed, packages: Mapping[st
     for name in ("name", "path"):
         interface.pop(name)
     names = {normalised(name) for name in plan.framework}
-    subject: dict[str, Any] = {
+    subject: dict[str, object] = {
         "machine": same_machine(),
         "program": plan.program.digest,
         "model": weights.digest,
@@ -102,6 +102,6 @@ def place_of(plan: RunPlan, spec: Spec, weights: Installed, packages: Mapping[st
     return KeptLayout(subject)
 
 
-def subject_options(options: RunOptions) -> dict[str, Any]:
+def subject_options(options: RunOptions) -> dict[str, object]:
     """The options that a layout depends on, with those that fix a part of it."""
     return {name: getattr(options, name) for name in (*_OPTIONS, *MEASURED)}

@@ -109,20 +109,21 @@ def _packages(session: Session) -> list[KnownModel]:
     return found
 
 
-def described(row: KnownModel, networks: Mapping[str, Network]) -> tuple[dict[str, Any], list[str]]:
+def described(row: KnownModel, networks: Mapping[str, Network]) -> tuple[dict[str, object], list[str]]:
     """A model's interface as JSON, and as text."""
     model, file = row.model, row.file
     own = profile_for_file(model, file, networks)
-    data: dict[str, Any] = {
+    profile, signature = str(model.get("profile", "")), dict(model.get("signature") or {})
+    data: dict[str, object] = {
         "name": row.name, "source": row.source, "file": file, "parts": list(row.parts),
-        "format": row.format, "profile": str(model.get("profile", "")), "signature": dict(model.get("signature") or {}),
+        "format": row.format, "profile": profile, "signature": signature,
         "interface": {**own.as_data(), "input": model.get("input", ""), "max_batch": model.get("max_batch")},
     }  # fmt: skip
     lines = [f"{row.name}: {row.format}, {row.source}", *([f"file: {file}"] if file else [])]
-    lines += [f"part: {name}" for name in data["parts"]]
-    for key, rows in data["signature"].items():
+    lines += [f"part: {name}" for name in row.parts]
+    for key, rows in signature.items():
         lines += [f"{key.rstrip('s')} of the file: {text}" for text in rows]
-    lines += [f"profile: {data['profile'] or '(none)'}", "", "input"]
+    lines += [f"profile: {profile or '(none)'}", "", "input"]
     lines += [*_field_lines(INPUT, own, model), "outputs", *_field_lines(OUTPUTS, own, model)]
     return data, [*lines, "reading", *_field_lines(DECODING, own, model)]
 

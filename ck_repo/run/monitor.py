@@ -12,7 +12,7 @@ from ck_repo.machine.usage import Gauge
 
 FILE = "machine.jsonl"
 _EVERY = 1.0  # s
-_MOST = 20_000  # maximum samples; after that the interval is doubled
+_MAXIMUM = 20_000  # maximum samples; after that the interval is doubled
 _LATER = 60.0  # s
 
 
@@ -35,7 +35,7 @@ class Monitor:
         if now < self._next:
             return
         self._count += 1
-        self._next = now + (_EVERY if self._count < _MOST else _LATER)
+        self._next = now + (_EVERY if self._count < _MAXIMUM else _LATER)
         row = {"at": round(time.time(), 3)} | {
             key: value for key, value in asdict(self._gauge.read()).items() if value is not None
         }

@@ -90,7 +90,7 @@ def _dataset(spec: Spec) -> list[str]:
             found = read_data_set(Wanted(COCO, str(part.images), str(part.annotations), inside=part.inside))
         except CKError as error:
             raise RunError(error.what, hint="install or register the data set again") from error
-        count = found["count"]
+        count = found.count
     if count < _FULL:
         return [f"the data set has {count} images; the closed division requires the {_FULL} of COCO val2017"]
     return []

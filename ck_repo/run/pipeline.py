@@ -130,7 +130,7 @@ def execute(
     timings = timings or Timings()
     _require_program(session, plan)
     check_device(plan.options)
-    begun = time.time()
+    began = time.time()
     recording = Recording(session, repository, name)  # first: a taken name is reported before the work
     venv, installed, components = install(session, plan, timings)
     with recording.folder() as folder, ExitStack() as before:
@@ -163,7 +163,7 @@ def execute(
             "tags": _experiment_tags(plan, spec, tags),
             **_what_ran(plan, spec, installed),
             "results": write(results),
-            "seconds": {"all": round(ended - begun, 3), "harness": round(ended - started, 3)},
+            "seconds": {"all": round(ended - began, 3), "harness": round(ended - started, 3)},
             "timings": [write(part) for part in timings.parts],
             **provenance(venv, lock),
             **({"notes": notes} if notes else {}),
@@ -290,7 +290,7 @@ def _write_inputs(folder: Path, plan: RunPlan, spec: Spec, lock: Lock) -> None:
     rules = rules_of(plan)
     for mode in spec.modes:
         write_text(folder / mode / "mlperf.conf", mlperf_conf(rules))
-        write_text(folder / mode / "user.conf", user_conf(rules, plan.options.scenario, write(spec.loadgen)))
+        write_text(folder / mode / "user.conf", user_conf(rules, plan.options.scenario, spec.loadgen))
 
 
 def harness_of(program: Entry) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ck_repo import progress
 from ck_repo.environment.create import VenvPlan, plan_venv
-from ck_repo.environment.venv import Venv, chosen_name, find_venv, surroundings
+from ck_repo.environment.venv import Venv, chosen_name, find_venv, read_context
 from ck_repo.errors import ConfigError, NotFoundError, UsageError
 from ck_repo.machine.python_packages import site_packages
 from ck_repo.models.backend_options import check_options as check_backend_options
@@ -93,7 +93,7 @@ def prepare(
     refuse_program(session, program_entry, needed, (WEIGHTS, DATASET))
     program = read_component(program_entry)
     venv, venv_plan = _venv(session, chosen_name(options.venv))
-    there = surroundings(session, venv, venv_plan.python.version if venv_plan else "", scope)
+    there = read_context(session, venv, venv_plan.python.version if venv_plan else "", scope)
     resolver = Resolver(there, home=program_entry.repository)
     site = [site_packages(venv.python)] if venv else []
     backends = read_backends([program_entry.path, *site])
@@ -123,7 +123,7 @@ def prepare(
     choices[WEIGHTS] = weights
     _check_prepared(choices[DATASET], chosen.for_model(model))
     section = weights.model or model
-    rules = rules_for(load_round(options.round), benchmark_of(dict(section), chosen.side or 0))
+    rules = rules_for(load_round(options.round), benchmark_of(section, chosen.side or 0))
     rules.scenario(options.scenario)  # refuse it now if the round does not have it
     if options.user_conf:
         options = with_user_conf(options, rules)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Event
-from typing import Any, Protocol
+from typing import Protocol
 
 from ck_repo import progress
 from ck_repo.contract.results import Results
@@ -45,7 +45,7 @@ class Shard:
     seconds: float
     tries: int
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """For the experiment."""
         return {**asdict(self), "seconds": round(self.seconds, 1)}
 
@@ -77,7 +77,7 @@ class ShardsHere:
 
         def answer(index: int) -> Shard:
             for number in range(1, TRIES + 1):
-                begun = time.monotonic()
+                began = time.monotonic()
                 try:
                     answer_part(plan, spec, AccuracyPart(index, self._count), start, folder / f"{index}", stop.is_set)
                 except RunError as error:
@@ -85,7 +85,7 @@ class ShardsHere:
                         raise
                     progress.warn(f"shard {index + 1} of {self._count} failed and is repeated: {error.what}")
                 else:
-                    return Shard(index, "", time.monotonic() - begun, number)
+                    return Shard(index, "", time.monotonic() - began, number)
             raise AssertionError
 
         with ThreadPoolExecutor(self._count) as pool, progress.task("accuracy", self._count, "shards") as task:

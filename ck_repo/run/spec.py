@@ -104,7 +104,7 @@ def _preprocessed(base: Path, parts: InstalledDataset) -> Preprocessed | None:
 
 def rules_of(plan: RunPlan) -> Rules:
     """The rules of the run's round for the model's benchmark."""
-    return rules_for(load_round(plan.options.round), benchmark_of(dict(plan.model), plan.profile.side or 0))
+    return rules_for(load_round(plan.options.round), benchmark_of(plan.model, plan.profile.side or 0))
 
 
 def loadgen_settings(options: RunOptions, rules: Rules) -> LoadGenSettings:
@@ -119,7 +119,7 @@ def loadgen_settings(options: RunOptions, rules: Rules) -> LoadGenSettings:
     if options.official:
         seconds = max(row.min_duration_ms / 1e3, options.seconds or 0.0)
         if row.issue == RATE and options.target_qps:
-            seconds = max(seconds, row.least_queries / options.target_qps)
+            seconds = max(seconds, row.min_queries / options.target_qps)
     latency = options.target_latency if options.target_latency is not None else row.target_latency_ms
     seeds, audit = _compliance(options, rules)
     return LoadGenSettings(
@@ -127,8 +127,8 @@ def loadgen_settings(options: RunOptions, rules: Rules) -> LoadGenSettings:
         performance_sample_count=rules.performance_sample_count,
         percentile=row.percentile,
         min_duration_ms=round(seconds * 1e3),
-        min_query_count=row.least_queries if options.official and (row.one_query or options.counts == "loadgen") else 0,
-        required_query_count=row.least_queries if options.official else 0,
+        min_query_count=row.min_queries if options.official and (row.one_query or options.counts == "loadgen") else 0,
+        required_query_count=row.min_queries if options.official else 0,
         early_stopping=row.early_stopping,
         target_qps=options.target_qps or (row.target_qps if row.fixed_intervals else None),
         target_latency_ms=latency if not row.one_query else None,

@@ -58,9 +58,9 @@ def try_model(session: Session, env: Entry, dataset: str = "", venv: str = "") -
         command = [str(built.python), "-m", f"{harness_of(program)}.trial", str(folder / "spec.json")]
         environment = {"PYTHONPATH": os.fspath(program.path)} | SETTINGS
         status = run_child(command, folder, folder / "stdout.log", folder / "stderr.log", environment)
-        told = folder / "error.json"
-        if told.exists():
-            row = read_json_object(told)
+        report = folder / "error.json"
+        if report.exists():
+            row = read_json_object(report)
             raise RunError(f"{name} was registered, but cannot be run: {row.get('error')}", hint=str(row.get("hint", "")))
         if status or not (folder / FINDINGS).exists():
             raise RunError(f"{name} was registered, but cannot be run", tail=last_lines(folder / "stderr.log"))

@@ -19,7 +19,7 @@ from ck_repo.errors import OverTimeError, RunError, UsageError
 VARIABLE = "CK_ANSWER_TIMEOUT"
 _FILE = "asked.txt"
 _FIRST = 300.0  # s for each image before the first answer: the first run may compile the model
-_LEAST = 60.0  # minimum s for a batch
+_MINIMUM = 60.0  # minimum s for a batch
 _TIMES = 20  # maximum ratio to the slowest image so far
 _LOADING = 1800.0  # s; frameworks for accelerators may compile a model for minutes
 
@@ -99,7 +99,7 @@ def allowed(asked: Asked, slowest: float, fixed: float | None = None) -> float:
         return max(_LOADING, fixed or 0.0)
     if fixed is not None:
         return fixed
-    return max(_LEAST, _TIMES * slowest * asked.images) if slowest else _FIRST * asked.images
+    return max(_MINIMUM, _TIMES * slowest * asked.images) if slowest else _FIRST * asked.images
 
 
 def overdue(rows: Sequence[Asked], now: float, fixed: float | None = None) -> Asked | None:
@@ -143,10 +143,10 @@ class Watchdog:
         late = overdue(read_asked(self._folder), now, self._fixed)
         if late is None:
             return
-        begun = time.strftime("%H:%M:%S", time.localtime(time.time() - (now - late.since)))
+        began = time.strftime("%H:%M:%S", time.localtime(time.time() - (now - late.since)))
         what = "loaded the model" if late.is_loading else f"answered {late}"
         raise RunError(
-            f"the backend {self._backend} has not {what} for {now - late.since:.0f} s, since {begun}: the run was ended",
+            f"the backend {self._backend} has not {what} for {now - late.since:.0f} s, since {began}: the run was ended",
             hint=f"set {VARIABLE}=SECONDS in the environment to allow more time for a batch, {VARIABLE}=0 for no limit",
             log=self._folder / "stderr.log",
         )

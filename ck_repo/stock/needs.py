@@ -77,8 +77,9 @@ def _added_tags(row: Fields, env: Mapping[str, str]) -> list[str]:
 def _holds(fields: Fields, key: str, env: Mapping[str, str]) -> bool:
     """Whether one of a list of conditions is true: each lists variables with their allowed values."""
     value = fields.as_dict()[key]
-    groups = value if isinstance(value, list) else [value]
-    if not all(isinstance(group, Mapping) for group in groups):
+    listed = value if isinstance(value, list) else [value]
+    groups = [group for group in listed if isinstance(group, Mapping)]
+    if len(groups) < len(listed):
         raise fields.error(key, value, "a list of objects")
     return any(all(env.get(name, "") in _values(wanted) for name, wanted in group.items()) for group in groups)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-_MOST = 1 << 16  # maximum bytes of a pyvenv.cfg
+_MAXIMUM = 1 << 16  # maximum bytes of a pyvenv.cfg
 _VERSION = re.compile(r"^version(?:_info)?\s*=\s*(\d+(?:\.\d+){1,2})", re.MULTILINE)
 
 
@@ -20,7 +20,7 @@ def python_version(folder: Path) -> str:
     """The version of an environment's Python: from pyvenv.cfg, else 3.x from its library folder; empty if unknown."""
     try:
         with open(folder / "pyvenv.cfg", "rb") as file:
-            found = _VERSION.search(file.read(_MOST).decode("utf-8", "replace"))
+            found = _VERSION.search(file.read(_MAXIMUM).decode("utf-8", "replace"))
         if found:
             return found[1]
     except OSError:

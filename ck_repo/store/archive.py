@@ -113,7 +113,7 @@ def _pack(rows: dict[str, Path], output: Path, overwrite: bool) -> int:
 
 def _add(file: zipfile.ZipFile, name: str, path: Path) -> None:
     """Add a regular file with its time and permissions; the target of a link is not added."""
-    with opened(path.parent, path.name, most=1 << 62, links=False) as source:
+    with opened(path.parent, path.name, maximum=1 << 62, links=False) as source:
         found = os.fstat(source.fileno())
         row = zipfile.ZipInfo(name, min(max(time.localtime(found.st_mtime)[:6], _FIRST), _LAST))
         row.compress_type, row.file_size = zipfile.ZIP_DEFLATED, found.st_size
@@ -122,9 +122,9 @@ def _add(file: zipfile.ZipFile, name: str, path: Path) -> None:
             shutil.copyfileobj(source, sink, 1 << 20)
 
 
-def unpack_foreign(archive: Path, folder: Path, told: Progress | None = None) -> None:
+def unpack_foreign(archive: Path, folder: Path, progress: Progress | None = None) -> None:
     """Unpack an archive that may be untrusted; links are refused."""
-    unpack(archive, folder, told, links=False)
+    unpack(archive, folder, progress, links=False)
 
 
 def refuse_other_machine(archive: Path, folder: Path) -> None:

@@ -27,10 +27,10 @@ def storage_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        told = storage_error(error, doing)
-        if told is None:
+        explained = storage_error(error, doing)
+        if explained is None:
             raise
-        raise told from error
+        raise explained from error
 
 
 def storage_error(error: OSError, doing: str = "") -> StorageError | None:

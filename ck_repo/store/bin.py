@@ -22,7 +22,7 @@ from ck_repo.store.work import committing, is_alive, remove_folder, working
 from ck_repo.store.writing import module_folder, refuse_gone, refuse_taken_uid, remove_entry
 
 FOLDER = ".bin"
-MOST_BYTES = 20 * 10**9  # bytes of a repository's bin; the oldest entry is removed first
+MAX_BYTES = 20 * 10**9  # bytes of a repository's bin; the oldest entry is removed first
 _DAYS = 14
 _RECORD, _CONTENT = "removed.json", "entry"
 _NAME = re.compile(r"\d+\.[0-9a-f]{8}")  # name of a folder in the bin: the time in ns, and the key of the work
@@ -177,7 +177,7 @@ def sweep_bin(repository: Repository, *, everything: bool = False) -> int:
         row = _record(repository, folder)
         size = row.size if row else 0
         total += size
-        if everything or row is None or not (folder / _CONTENT).is_dir() or row.when < oldest or total > MOST_BYTES:
+        if everything or row is None or not (folder / _CONTENT).is_dir() or row.when < oldest or total > MAX_BYTES:
             with suppress(FileNotFoundError):  # another process removed it
                 if not is_alive(folder.name.rpartition(".")[2]):  # else that process is about to move an entry into it
                     remove_folder(folder)

@@ -166,7 +166,7 @@ def read_alias_file(path: Path) -> str:
     UnreadableError
         If it does not exist, or is not a small regular file.
     """
-    content = read_plain(path.parents[1], path, most=_ALIAS_BYTES).decode(errors="replace")
+    content = read_plain(path.parents[1], path, maximum=_ALIAS_BYTES).decode(errors="replace")
     return (content.split() or [""])[0]
 
 

@@ -102,7 +102,7 @@ class Fields:
             raise self.error(key, value, "a list of texts")
         return tuple(value)
 
-    def table(self, key: str) -> dict[str, Any]:
+    def table(self, key: str) -> dict[str, object]:
         """An object as a dictionary."""
         value = self._content.get(key) or {}
         if not isinstance(value, Mapping):
@@ -144,7 +144,7 @@ class Fields:
         """The object with another value for a key."""
         return Fields({**self._content, key: value}, self._source, self._path)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """The object itself."""
         return dict(self._content)
 

@@ -57,8 +57,8 @@ def check_links(root: Path) -> None:
 class Filler:
     """Writes into one existing folder. Names have to come from `checked_name`."""
 
-    def __init__(self, root: Path, most: int) -> None:
-        self._root, self._left, self._most = root, most, most
+    def __init__(self, root: Path, maximum: int) -> None:
+        self._root, self._left, self._maximum = root, maximum, maximum
 
     def folder(self, name: str) -> None:
         """Create a folder, if it does not exist."""
@@ -75,7 +75,7 @@ class Filler:
                 while block := source.read(_BLOCK):
                     self._left -= len(block)
                     if self._left < 0:
-                        raise RefusedError(f"it unpacks to more than {self._most} bytes")
+                        raise RefusedError(f"it unpacks to more than {self._maximum} bytes")
                     sink.write(block)
 
     def hard_link(self, name: str, target: str) -> None:

@@ -19,7 +19,7 @@ from ck_repo.store.plain_file import A_FOLDER, A_LINK, MISSING, flaw, shown, wal
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SCP = re.compile(r"(?:[\w.-]+@)?(?:[A-Za-z0-9][\w.-]*|\[[0-9A-Fa-f:.]+\]):(?!:)\S.*")
 _IN_THE_TREE = (".gitignore", ".gitattributes", ".gitmodules")  # files of a checkout that git reads by itself
-_MOST = 1 << 16  # maximum bytes of the small files of a .git folder
+_MAXIMUM = 1 << 16  # maximum bytes of the small files of a .git folder
 # settings that name no program and no file that git would send or include; * stands for a name that the user chose
 _HARMLESS = {
     "core": (
@@ -106,7 +106,7 @@ def git_folders(folder: Path) -> tuple[Path, Path] | None:
 
 def _small_text(path: Path) -> str:
     with open(path, "rb") as file:
-        return file.read(_MOST).decode("utf-8", "surrogateescape").strip()
+        return file.read(_MAXIMUM).decode("utf-8", "surrogateescape").strip()
 
 
 def settings_of(folder: Path) -> list[tuple[str, str]]:

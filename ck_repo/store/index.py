@@ -51,10 +51,10 @@ class ModuleIndex:
 
     def _opened(self, path: Path) -> sqlite3.Connection:
         """Open and update the file. A broken file is created again; where no file can be written, use memory."""
-        for attempt in ("as it is", "anew"):
+        for attempt in ("as it is", "rebuilt"):
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                if attempt == "anew":
+                if attempt == "rebuilt":
                     path.unlink(missing_ok=True)
                 database = _connect(str(path))
             except (sqlite3.DatabaseError, OSError):
@@ -192,10 +192,10 @@ class ModuleIndex:
             database.execute("DELETE FROM entry WHERE folder = ?", (name,))
         for name in new.changed:
             if times[name] != _ABSENT:
-                begun = time.time_ns()
+                began = time.time_ns()
                 uid, tags, keys, problem = _read(Path(self._folder, name))
                 # not meta.json but another file is the problem: read the entry again when a file that may have its UID changes
-                without_uid = _uid_files(Path(self._folder, name), begun) if problem and tags is not _UNREADABLE else None
+                without_uid = _uid_files(Path(self._folder, name), began) if problem and tags is not _UNREADABLE else None
                 row = (name, uid, ",".join(tags), problem, without_uid)
                 database.execute("INSERT INTO entry VALUES (?, ?, ?, ?, ?)", row)
                 database.executemany("INSERT OR IGNORE INTO tag VALUES (?, ?)", [(tag, name) for tag in (*tags, *keys)])

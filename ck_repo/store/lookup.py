@@ -51,13 +51,13 @@ class Lookup:
             found += self._entries(shelf, sorted(names))
         return found
 
-    def near(self, words: Collection[str], least: int, most: int) -> list[Entry]:
-        """Entries that match at least `least` words: at most `most` from each repository, best matches first."""
+    def near(self, words: Collection[str], minimum: int, maximum: int) -> list[Entry]:
+        """Entries that match at least `minimum` words: at most `maximum` from each repository, best matches first."""
         found: list[Entry] = []
         for shelf in self._shelves:
             count = Counter(name for word in words for name in self._with(shelf, word))
-            rows = sorted((-shared, name) for name, shared in count.items() if shared >= least)
-            found += self._entries(shelf, [name for _, name in rows[:most]])
+            rows = sorted((-shared, name) for name, shared in count.items() if shared >= minimum)
+            found += self._entries(shelf, [name for _, name in rows[:maximum]])
         return found
 
     def with_key(self, key: str) -> list[Entry]:

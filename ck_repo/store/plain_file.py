@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from ck_repo.errors import CKError
 
-MOST = 64 << 20  # maximum bytes of a file that is read into memory
+MAXIMUM = 64 << 20  # maximum bytes of a file that is read into memory
 MISSING, A_LINK, A_FOLDER = "no such file", "a link", "a folder"
 _HOPS = 40  # maximum number of links in a path, as in Linux
 _DEEPEST = 64  # maximum depth of folders
@@ -59,7 +59,7 @@ def shown(path: object) -> str:
 
 
 @contextmanager
-def opened(folder: Path, path: Path | str, *, most: int = MOST, links: bool = True) -> Iterator[BinaryIO]:
+def opened(folder: Path, path: Path | str, *, maximum: int = MAXIMUM, links: bool = True) -> Iterator[BinaryIO]:
     """Open a regular file below `folder` for reading.
 
     Parameters
@@ -68,7 +68,7 @@ def opened(folder: Path, path: Path | str, *, most: int = MOST, links: bool = Tr
         A trusted folder; links in its own path are followed.
     path
         The file: relative to the folder, or starting with the folder.
-    most
+    maximum
         The largest size in bytes.
     links
         Whether to follow a link that stays below the folder.
@@ -80,30 +80,30 @@ def opened(folder: Path, path: Path | str, *, most: int = MOST, links: bool = Tr
     """
     descriptor = _descend(folder, path, links)
     found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode) or found.st_size > most:
+    if not stat.S_ISREG(found.st_mode) or found.st_size > maximum:
         os.close(descriptor)
         plain = stat.S_ISREG(found.st_mode)
-        raise UnreadableError(path, f"larger than {most} bytes" if plain else _kind(found.st_mode))
+        raise UnreadableError(path, f"larger than {maximum} bytes" if plain else _kind(found.st_mode))
     with os.fdopen(descriptor, "rb") as file:
         yield file
 
 
-def read_plain(folder: Path, path: Path | str, *, most: int = MOST) -> bytes:
+def read_plain(folder: Path, path: Path | str, *, maximum: int = MAXIMUM) -> bytes:
     """The content of a regular file below `folder`; see `opened`."""
-    with opened(folder, path, most=most) as file:
+    with opened(folder, path, maximum=maximum) as file:
         try:
-            content = file.read(most + 1)
+            content = file.read(maximum + 1)
         except OSError as error:
             raise UnreadableError(path, f"unreadable ({error.strerror})") from None
-    if len(content) > most:  # it grew, or its size is not known, as in /proc
-        raise UnreadableError(path, f"larger than {most} bytes")
+    if len(content) > maximum:  # it grew, or its size is not known, as in /proc
+        raise UnreadableError(path, f"larger than {maximum} bytes")
     return content
 
 
-def flaw(folder: Path, path: Path | str, *, most: int = 1 << 62, links: bool = True) -> str:
+def flaw(folder: Path, path: Path | str, *, maximum: int = 1 << 62, links: bool = True) -> str:
     """Why `path` is not a regular file below `folder`; empty if it is one."""
     try:
-        with opened(folder, path, most=most, links=links):
+        with opened(folder, path, maximum=maximum, links=links):
             return ""
     except UnreadableError as error:
         return error.why

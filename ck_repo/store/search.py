@@ -12,14 +12,14 @@ from ck_repo.errors import CKError, ConflictError, NotFoundError, did_you_mean
 from ck_repo.store.entry import BASE, META, Entry, read_alias_file, read_json_object, read_uid, tags_of, uid_file
 from ck_repo.store.index import ModuleIndex
 from ck_repo.store.modules import STOCK_MODULES, canonical_module, other_names
-from ck_repo.store.plain_file import MOST, UnreadableError, flaw, shown
+from ck_repo.store.plain_file import MAXIMUM, UnreadableError, flaw, shown
 from ck_repo.store.query import TagQuery, is_pattern
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import Repository
 from ck_repo.store.uid import is_uid
 from ck_repo.store.warnings_once import Problems, warn_once
 
-_MOST_BASES = 10  # maximum length of a chain of inheritance, as in stock CK
+_MAX_BASES = 10  # maximum length of a chain of inheritance, as in stock CK
 
 
 def module_names(repositories: Repositories) -> list[str]:
@@ -114,7 +114,7 @@ def _inherited(repositories: Repositories, module: str, folder: Path) -> frozens
 
     As in stock CK, a list of the entry replaces that of its base. A missing or unreadable base has no tags.
     """
-    for _ in range(_MOST_BASES):
+    for _ in range(_MAX_BASES):
         try:
             meta = read_json_object(folder / META)
             if "tags" in meta:
@@ -177,8 +177,8 @@ def _readable(folder: Path) -> tuple[list[str], list[str]]:
             mode = os.lstat(path)
         except OSError:
             continue
-        plain = stat.S_ISREG(mode.st_mode) and mode.st_size <= MOST
-        why = "" if plain else flaw(folder / name, path, most=MOST)
+        plain = stat.S_ISREG(mode.st_mode) and mode.st_size <= MAXIMUM
+        why = "" if plain else flaw(folder / name, path, maximum=MAXIMUM)
         if not name.isprintable():
             problems.append(f"{folder}: {shown(name)} is not a valid name for an entry")
         elif why:

@@ -24,7 +24,7 @@ from ck_repo.store.fill_folder import Filler, RefusedError, check_links, checked
 Progress = Callable[[int, int], None]
 LARGEST_RATIO = 100  # maximum ratio of the unpacked bytes to those of the archive …
 LARGEST_SMALL = 256 << 20  # … plus this number of bytes, for small archives that compress well
-MOST_MEMBERS = 1_000_000
+MAX_MEMBERS = 1_000_000
 _LARGEST_HEADER = 16 << 20  # bytes that tarfile may read at once, for names and attributes
 # exceptions of the libraries for damaged files
 _DAMAGE = (
@@ -125,18 +125,18 @@ def _damaged(archive: Path, why: object) -> ArchiveError:
 
 def _filler(archive: Path, destination: Path, declared: int, members: int) -> Filler:
     """A filler for the declared content of an archive, if that is within the limits."""
-    most = largest(archive)
-    if members > MOST_MEMBERS:
-        raise RefusedError(f"it has {members} members; {MOST_MEMBERS} are allowed")
-    if declared > most:
-        raise RefusedError(f"it unpacks to {declared} bytes, from {archive.stat().st_size}; {most} are allowed")
+    maximum = largest(archive)
+    if members > MAX_MEMBERS:
+        raise RefusedError(f"it has {members} members; {MAX_MEMBERS} are allowed")
+    if declared > maximum:
+        raise RefusedError(f"it unpacks to {declared} bytes, from {archive.stat().st_size}; {maximum} are allowed")
     free = usable(destination)
     if declared > free:
         raise StorageError(
             f"unpacking {archive.name} into {destination} takes {declared} bytes, and {free} can be used",
             hint="free some space (`ck clean env` removes what no environment uses) or point CK_TOOLS elsewhere",
         )
-    return Filler(destination, min(most, free))
+    return Filler(destination, min(maximum, free))
 
 
 def largest(archive: Path) -> int:
@@ -184,7 +184,7 @@ def _unpack_tar(archive: Path, destination: Path, progress: Progress | None, lin
                 raise RefusedError(f"its member {member.name!r} is a link")
             members.append((_named(member.name, member.isdir()), member))
             declared += max(member.size, 0) if member.isfile() else 0
-            if declared > largest(archive) or len(members) > MOST_MEMBERS:  # check before decompressing further
+            if declared > largest(archive) or len(members) > MAX_MEMBERS:  # check before decompressing further
                 break
         filler = _filler(archive, destination, declared, len(members))
         symbolic = {name: member.linkname for name, member in members if member.issym()}
@@ -223,9 +223,9 @@ def _tar(archive: Path) -> Iterator[tarfile.TarFile]:
         compressed = _decompressed(raw)
         stream = compressed or raw
         # headers of the allowed number of members, and padding to blocks, are added to the content
-        most = largest(archive) + 3 * tarfile.BLOCKSIZE * MOST_MEMBERS
+        maximum = largest(archive) + 3 * tarfile.BLOCKSIZE * MAX_MEMBERS
         try:
-            file = tarfile.TarFile(fileobj=_Bounded(stream, most), mode="r")
+            file = tarfile.TarFile(fileobj=_Bounded(stream, maximum), mode="r")
         except tarfile.TarError as error:
             if compressed:
                 raise
@@ -237,20 +237,20 @@ def _tar(archive: Path) -> Iterator[tarfile.TarFile]:
 class _Bounded(io.RawIOBase):
     """A stream that raises beyond a limit, and limits single reads."""
 
-    def __init__(self, stream: IO[bytes], most: int) -> None:
-        self._stream, self._most = stream, most
+    def __init__(self, stream: IO[bytes], maximum: int) -> None:
+        self._stream, self._maximum = stream, maximum
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or size < 0 or size > _LARGEST_HEADER:
             raise RefusedError(f"it has a header of more than {_LARGEST_HEADER} bytes")
         content = self._stream.read(size)
-        if self._stream.tell() > self._most:
-            raise RefusedError(f"it unpacks to more than {self._most} bytes")
+        if self._stream.tell() > self._maximum:
+            raise RefusedError(f"it unpacks to more than {self._maximum} bytes")
         return content
 
     def seek(self, place: int, whence: int = 0, /) -> int:
-        if whence == 0 and place > self._most:
-            raise RefusedError(f"it unpacks to more than {self._most} bytes")
+        if whence == 0 and place > self._maximum:
+            raise RefusedError(f"it unpacks to more than {self._maximum} bytes")
         return self._stream.seek(place, whence)
 
     def tell(self) -> int:

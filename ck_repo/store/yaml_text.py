@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-_MOST_VALUES = 100_000  # maximum number of values, counting each alias as often as it is used
+_MAX_VALUES = 100_000  # maximum number of values, counting each alias as often as it is used
 _LONGEST = 1 << 20  # maximum number of characters
 
 
@@ -43,7 +43,7 @@ def _count(node: yaml.Node, known: dict[int, int]) -> int:
     elif isinstance(node, yaml.SequenceNode):
         children = list(node.value)
     total = 1 + sum(_count(child, known) for child in children)
-    if total > _MOST_VALUES:
-        raise ValueError(f"its aliases expand to more than {_MOST_VALUES} values")
+    if total > _MAX_VALUES:
+        raise ValueError(f"its aliases expand to more than {_MAX_VALUES} values")
     known[id(node)] = total
     return total

@@ -27,21 +27,21 @@ _MARKS = {
 }
 
 
-def describe_system(round_: Round, packages: Mapping[str, str], told: Mapping[str, str]) -> dict[str, Any]:
+def describe_system(round_: Round, packages: Mapping[str, str], given: Mapping[str, str]) -> dict[str, object]:
     """A system's JSON.
 
     Parameters
     ----------
     packages
         Python packages of the venv that ran, by name: the framework and its stack.
-    told
+    given
         Values from options: division, submitter and so on.
     """
     machine, hardware = describe_platform(), describe_hardware()
     count = int(hardware.get("accelerators", "0"))
     known = [name for row in own_backends().values() for name in row.python_packages]
     frameworks = [f"{name} {packages[name]}" for name in known if name in packages]
-    found: dict[str, Any] = {
+    found: dict[str, object] = {
         "number_of_nodes": 1,
         "host_processors_per_node": machine.sockets,
         "host_processor_model_name": machine.cpu,
@@ -62,7 +62,7 @@ def describe_system(round_: Round, packages: Mapping[str, str], told: Mapping[st
     }
     rules = round_.submission
     content = {key: found.get(key, "") for key in (*rules.system_required, *rules.system_keys)}
-    content |= {key: told.get(key) or f"{ADD}{mark}" for key, mark in _MARKS.items()}
+    content |= {key: given.get(key) or f"{ADD}{mark}" for key, mark in _MARKS.items()}
     for key in rules.system_required:
         if content[key] == "":
             content[key] = f"{ADD}it cannot be detected"
@@ -70,8 +70,8 @@ def describe_system(round_: Round, packages: Mapping[str, str], told: Mapping[st
 
 
 def write_description(
-    round_: Round, path: Path, packages: Mapping[str, str], told: Mapping[str, str]
-) -> tuple[dict[str, Any], list[Finding]]:
+    round_: Round, path: Path, packages: Mapping[str, str], given: Mapping[str, str]
+) -> tuple[dict[str, object], list[Finding]]:
     """Write or update a system's JSON; values from options take precedence over existing ones.
 
     Returns
@@ -79,14 +79,14 @@ def write_description(
     content, findings
         What was written, and what is missing or wrong.
     """
-    content = describe_system(round_, packages, {"system_name": path.stem, **told})
+    content = describe_system(round_, packages, {"system_name": path.stem, **given})
     if path.exists():
-        content = {**merged_description(path, content), **told}
+        content = {**merged_description(path, content), **given}
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     return content, check_description(round_, path)
 
 
-def merged_description(path: Path, fresh: Mapping[str, Any]) -> dict[str, Any]:
+def merged_description(path: Path, fresh: Mapping[str, Any]) -> dict[str, object]:
     """Merge a user's older file: written values are kept, empty and marked ones are filled in.
 
     Raises

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ck_repo.rounds.check.finding import ACCEPTED, Checked
 from ck_repo.rounds.check.system import system_type
@@ -40,7 +39,7 @@ class Table:
     columns: tuple[tuple[str, str, str], ...]
     rows: tuple[tuple[Value, ...], ...]
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """As JSON: the values of a line by column."""
         names = [*self.index, *(" ".join(column) for column in self.columns)]
         rows = [{name: value for name, value in zip(names, row, strict=True) if value is not None} for row in self.rows]

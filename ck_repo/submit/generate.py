@@ -7,12 +7,11 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from ck_repo.contract.logs import DETAIL, SUMMARY
 from ck_repo.contract.results import Results
 from ck_repo.environment.lockfile import NAME as LOCK
-from ck_repo.errors import ConfigError, ConflictError, NotFoundError, NotTheSameError
+from ck_repo.errors import ConfigError, ConflictError, MismatchError, NotFoundError
 from ck_repo.experiments.meta import ExperimentMeta, read_experiment
 from ck_repo.experiments.overview import precision
 from ck_repo.experiments.round_subject import differences
@@ -72,7 +71,7 @@ class Generated:
     left: Sequence[Left] = ()
 
 
-def read_system(path: Path) -> dict[str, Any]:
+def read_system(path: Path) -> dict[str, object]:
     """The description of the tree's system."""
     try:
         content = json.loads(read_text(path))
@@ -120,7 +119,7 @@ def generate(session: Session, round_: Round, wanted: Layout) -> Generated:
 
     Raises
     ------
-    NotTheSameError
+    MismatchError
         If every result would be rejected; the message has the reasons. Nothing is written then.
     ConflictError
         If `output` exists.
@@ -141,7 +140,7 @@ def generate(session: Session, round_: Round, wanted: Layout) -> Generated:
             if not why or wanted.fallback_open:
                 staging.add(row, "open" if why else wanted.division)
         if not staging.results:
-            raise NotTheSameError(_all_rejected(others), hint="use --division=open, or keep the tree as a draft with --draft")
+            raise MismatchError(_all_rejected(others), hint="use --division=open, or keep the tree as a draft with --draft")
         left = others + ([] if wanted.draft else staging.settle())
         staging.root.chmod(0o755)
         if not publish_folder(staging.root, output):
@@ -176,7 +175,7 @@ class _Staging:
 
         Raises
         ------
-        NotTheSameError
+        MismatchError
             If nothing remains.
         """
         left: list[Left] = []
@@ -193,7 +192,7 @@ class _Staging:
                 if moved:
                     self.add(chosen, "open")
             if not self.results:
-                raise NotTheSameError(_all_rejected(left), hint="fix them, or keep the tree as a draft with --draft")
+                raise MismatchError(_all_rejected(left), hint="fix them, or keep the tree as a draft with --draft")
 
     def _text(self, found: Finding) -> str:
         return str(found).replace(f"{self.root}/", "")

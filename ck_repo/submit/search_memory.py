@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo import progress
+from ck_repo.contract.record import write
+from ck_repo.contract.results import Results
 from ck_repo.errors import CKError
 from ck_repo.run.options import RunOptions
 from ck_repo.store.atomic import write_json
@@ -18,7 +20,7 @@ from ck_repo.store.folders import repos_root
 
 _HOURS = 12  # s after which the machine may have changed, and the search starts again
 
-Run = Callable[[RunOptions], dict[str, Any]]  # runs a benchmark, returns its results
+Run = Callable[[RunOptions], Results]  # runs a benchmark
 
 
 class SearchMemory:
@@ -41,11 +43,11 @@ class SearchMemory:
     def remembered(self, run: Run) -> Run:
         """Like `run`, but earlier runs are not repeated."""
 
-        def once(options: RunOptions) -> dict[str, Any]:
+        def once(options: RunOptions) -> Results:
             name = of_value(options.as_data())
             if name not in self._known:
                 self._known[name] = run(options)
-                write_json(self._path, {"when": time.time(), "runs": self._known})
+                write_json(self._path, {"when": time.time(), "runs": {key: write(found) for key, found in self._known.items()}})
             return self._known[name]
 
         return once
@@ -55,13 +57,13 @@ class SearchMemory:
         self._path.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> dict[str, dict[str, Any]]:
+def _read(path: Path) -> dict[str, Results]:
     """The results in a file; none if it is missing, too old or damaged."""
     if not path.is_file():
         return {}
     try:
         content = Fields(read_json_object(path), path)
         recent = time.time() - (content.number("when") or 0.0) < 3600 * _HOURS
-        return {name: row.as_dict() for name, row in content.each("runs").items()} if recent else {}
+        return {name: row.record(Results) for name, row in content.each("runs").items()} if recent else {}
     except CKError:
         return {}

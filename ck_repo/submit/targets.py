@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
 from ck_repo import progress
-from ck_repo.contract.record import write
+from ck_repo.contract.results import Performance, Results
 from ck_repo.errors import CKError, InterruptedByUser, RunError
 from ck_repo.experiments.figures import TRIAL
 from ck_repo.experiments.meta import RecordedLoadGen
@@ -27,7 +27,7 @@ from ck_repo.store.search import load
 from ck_repo.submit.search_memory import Run, SearchMemory
 
 _CLOSE = 0.02  # the search ends when the highest valid and the lowest invalid target differ by less, relative
-_MOST = 12  # maximum runs of a search
+_MAX_RUNS = 12  # maximum runs of a search
 _CONFIRM = 3.0  # factor for the duration of the confirmation run
 _QUERIES = 800  # queries that LoadGen needs for its verdict on a 99th percentile
 _BACK, _FAR_BACK = 0.97, 0.7  # reduction of the target after an invalid confirmation run, which depends on the excess latency
@@ -51,7 +51,7 @@ class Target:
 
     key: str
     value: float
-    confirmed: dict[str, Any]
+    confirmed: Results
     tries: list[tuple[float, bool, float | None]]
     percentile: str
 
@@ -88,14 +88,14 @@ def find_target(options: RunOptions, scenario: Scenario, bound_ms: float | None,
     options = replace(options, mode="performance")
     first = run(replace(options, scenario="offline"))
     # the layout is measured once, and used for all other runs
-    options = replace(options, **{key: first[key] for key in MEASURED})
-    rate = float(first["performance"]["samples_per_second"])
+    options = replace(options, **{key: getattr(first, key) for key in MEASURED})
+    rate = _rate(first)
     if scenario.one_query:
         return Target(scenario.target, _rounded(rate), first, [(rate, True, None)], scenario.percentile_name)
     if scenario.target == "target_latency":
-        unmeasured: dict[str, Any] = dict.fromkeys(MEASURED)
+        unmeasured: Mapping[str, Any] = dict.fromkeys(MEASURED)
         single = run(replace(options, **unmeasured))
-        latency = float(single["performance"]["latency_ms"][scenario.percentile_name])
+        latency = _latency(single, scenario.percentile_name)
         return Target(scenario.target, _rounded(latency), single, [(latency, True, latency)], scenario.percentile_name)
     return _search(options, scenario, rate, bound_ms, run, best or Best())
 
@@ -145,8 +145,8 @@ def find_and_write(session: Session, options: RunOptions, bound_ms: float | None
     used = {key: choice.key for key, choice in sorted(plan.choices.items())}
     memory = SearchMemory([plan.program.digest, used, options.as_data(), bound])
 
-    def run(wanted: RunOptions) -> dict[str, Any]:
-        return write(execute(session, prepare(session, program, wanted), tags=[TRIAL]).results)
+    def run(wanted: RunOptions) -> Results:
+        return execute(session, prepare(session, program, wanted), tags=[TRIAL]).results
 
     def line_of(key: str, value: float) -> str:
         return f"{rules.benchmark}.{scenario.name}.{key} = {value:g}"
@@ -192,40 +192,40 @@ def _search(options: RunOptions, scenario: Scenario, rate: float, bound_ms: floa
     key, tail = scenario.target, scenario.percentile_name
     whole = key == "samples_per_query"
     tries: list[tuple[float, bool, float | None]] = []
-    outcome: dict[float, dict[str, Any]] = {}
+    outcome: dict[float, Results] = {}
     limits = RecordedLoadGen(target_latency_ms=bound_ms)
 
     def holds(target: float, confirming: bool = False) -> bool:
         seconds = options.seconds or 10.0
         if confirming:
-            known = outcome.get(target, {}).get("performance", {}).get("latency_ms", {}).get(tail) or bound_ms or 0.0
+            known = (_performance(outcome[target]).latency_ms.get(tail) if target in outcome else None) or bound_ms or 0.0
             seconds = max(_CONFIRM * seconds, _QUERIES * (known / 1e3 if whole else 1 / target))
         asked = replace(options, target_latency=bound_ms, seconds=seconds)
         asked = replace(asked, samples_per_query=int(target)) if whole else replace(asked, target_qps=target)
         found = run(asked)
-        latency = found["performance"].get("latency_ms", {}).get(tail)
+        performance = _performance(found)
+        latency = performance.latency_ms.get(tail)
         valid = latency is not None and (bound_ms is None or latency <= bound_ms)
-        valid = valid and (not confirming or bool(found["performance"].get("valid")))
+        valid = valid and (not confirming or performance.valid)
         tries.append((target, valid, latency))
         best.consider(target, valid, confirming)
         outcome[target] = found
         text = "-" if latency is None else f"{latency:.3f}"
         within = latency is not None and bound_ms is not None and latency <= bound_ms
-        reasons = explained(
-            found["performance"].get("reasons") or [], found["performance"].get("latency_ms", {}), limits, scenario
-        ) or ["not VALID"]
+        reasons = explained(performance.reasons, performance.latency_ms, limits, scenario) or ["not VALID"]
         why = f" ({reasons[0]})" if within and not valid else ""
         progress.say(f"{key} {target:g}: {'valid' if valid else 'not valid'}, {tail} {text} of {bound_ms or 0:g} ms{why}")
         return valid
 
     # the samples of a query are distributed over the sessions: start with the number that the bound allows at the full rate
     start = max(1.0, float(int(rate * (bound_ms or 0) / 1e3 / 2))) if whole else rate / 2
+    seconds = options.seconds or 10.0
     progress.say(
-        f"searching {key} for a {tail} latency of {bound_ms or 0:g} ms: up to {_MOST} runs of {options.seconds or 10.0:g} s, "
+        f"searching {key} for a {tail} latency of {bound_ms or 0:g} ms: up to {_MAX_RUNS} runs of {seconds:g} s, "
         "then longer ones to confirm"
     )
     low, high = _bracket(start, scenario, holds, tries, bound_ms or 0.0)
-    while len(tries) < _MOST and not _close(low, high, whole):
+    while len(tries) < _MAX_RUNS and not _close(low, high, whole):
         middle = float((int(low) + int(high)) // 2) if whole else _rounded((low + high) / 2)
         if holds(middle):
             low = middle
@@ -258,13 +258,13 @@ def _bracket(
     whole, tail = scenario.target == "samples_per_query", scenario.percentile_name
     if holds(start):
         low = start
-        while len(tries) < _MOST:
+        while len(tries) < _MAX_RUNS:
             if not holds(low * 2):
                 return low, low * 2
             low *= 2
         return low, low
     high = start
-    while len(tries) < _MOST:
+    while len(tries) < _MAX_RUNS:
         lower = float(int(high) // 2) if whole else high / 2
         if lower < (1 if whole else 1e-3):
             break
@@ -278,6 +278,28 @@ def _bracket(
         f"even {high:g} is not valid: the {tail} latency was {tries[-1][2] or 0:.3f} ms, and the bound is {bound_ms:g} ms",
         hint="the system is too slow for this bound: use another with --target-latency=, for the open division",
     )
+
+
+def _performance(results: Results) -> Performance:
+    if results.performance is None:
+        raise RunError("the run has no performance metrics", hint="the harness of the program must write them to results.json")
+    return results.performance
+
+
+def _rate(results: Results) -> float:
+    rate = _performance(results).samples_per_second
+    if rate is None:
+        raise RunError("the Offline run has no samples/s", hint="the harness of the program must write samples_per_second")
+    return float(rate)
+
+
+def _latency(results: Results, percentile: str) -> float:
+    latency = _performance(results).latency_ms.get(percentile)
+    if latency is None:
+        raise RunError(
+            f"the run has no {percentile} latency", hint=f"the harness of the program must write latency_ms.{percentile}"
+        )
+    return float(latency)
 
 
 def _close(low: float, high: float, whole: bool) -> bool:

@@ -18,7 +18,7 @@ def detections(log: Path) -> dict[int, list[tuple[float, ...]]]:
 
 
 def share_of_equal(ours: dict[int, list[tuple[float, ...]]], theirs: dict[int, list[tuple[float, ...]]]) -> float:
-    """The share of their detections that we have with every coordinate and the score within 2e-3."""
+    """The fraction of their detections that ours match with every coordinate and the score within 2e-3."""
     total = sum(len(boxes) for boxes in theirs.values())
     equal = sum(
         any(all(abs(a - b) < 2e-3 for a, b in zip(box, other, strict=True)) for other in ours[index])

@@ -1,4 +1,4 @@
-"""The project installed as a user installs it, and its command run as a user runs it."""
+"""The project installed, and its command run, like a user does."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def fresh_ck(program: Path, tmp_path: Path) -> Ck:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured: a model file of a user's, and one of the images.
+    """The measured files: a user's model and an image.
 
     Attributes
     ----------
     mAP
-        0 to 1, by code that is not ours.
+        0 to 1, computed by independent code.
     """
 
     model: Path
@@ -73,7 +73,7 @@ class Subject:
 
 @pytest.fixture(scope="session")
 def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
-    """A published model on 79 images of COCO where those are available; else the demo's, on images that the demo draws."""
+    """A published model on 79 COCO images if available; otherwise the demo's model and images."""
     data = Path(os.environ.get("CK_TEST_DATA") or ROOT.parent / "shared" / "data")
     if (data / "coco79").is_dir():  # the figure of the v1.0.1 reference harness
         image = next((data / "coco79/val2017").iterdir())

@@ -1,4 +1,4 @@
-"""The command as a user has it, and how tests run it."""
+"""The installed command, and how tests run it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Ck:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the command sees: none of ours."""
+        """The command's environment, without our variables."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("CK_", "PYTHON", "VIRTUAL_ENV"))}
         return kept | {"CK_REPOS": str(self.home / "CK"), "CK_TOOLS": str(self.home / "CK-TOOLS")} | self.extra
 
@@ -40,7 +40,7 @@ class Ck:
         return subprocess.Popen([self.program, *words], env=self.environment, cwd=self.home, text=True, **(settings | options))
 
     def text(self, *words: str, status: int = 0) -> str:
-        """What a command prints on stdout; its exit status has to be `status`."""
+        """The stdout of a command; its exit status must be `status`."""
         process = self.start(*words)
         output, errors = process.communicate()
         assert process.returncode == status, f"{words}: exit status {process.returncode}\n{output}\n{errors}"
@@ -55,13 +55,13 @@ class Ck:
         return dict(answer)
 
     def good(self, *words: str) -> dict[str, Any]:
-        """The JSON object of a command that has to succeed."""
+        """The JSON object of a command that must succeed."""
         answer = self.json(*words)
         assert answer["return"] == 0, answer.get("error")
         return answer
 
     def stop_when(self, words: tuple[str, ...], seen: Callable[[], bool], number: signal.Signals) -> str:
-        """Start a command and send it a signal as soon as `seen()`; return what it printed on stderr."""
+        """Start a command and send it a signal once `seen()`; return its stderr."""
         process = self.start(*words)
         while not seen():
             assert process.poll() is None, "it ended before it could be stopped: " + process.communicate()[1]

@@ -1,4 +1,4 @@
-"""One data set in three formats gets one figure, here and on the machine of somebody who has none of the files."""
+"""One data set in three formats scores the same, here and on a machine that has none of the files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def mAP(ck: Ck, name: str, *words: str) -> float:
 
 
 def write_coco(content: dict[str, Any], folder: Path) -> tuple[str, ...]:
-    """Absolute names, ids as texts, no iscrowd, UTF-16: what is not COCO's."""
+    """Absolute names, ids as text, no iscrowd, UTF-16: deviations from COCO's format."""
     for row in content["images"]:
         row["file_name"], row["id"] = str(folder / "pictures" / row["file_name"]), f"frame_{row['id']}"
     for row in content["annotations"]:
@@ -79,7 +79,7 @@ def write_voc(content: dict[str, Any], folder: Path) -> tuple[str, ...]:
 
 
 def detect_beside(ck: Ck, folder: Path) -> tuple[str, ...]:
-    """Register the demo model with its weights in a file beside it, and try it; the option of runs that choose it."""
+    """Register the demo model with its weights in an external file, and try it; return the option that selects it."""
     folder.mkdir()
     model = Variant(DEMO).save(folder / "beside.onnx", save_as_external_data=True, location="beside.bin", size_threshold=64)
     tried = ck.good("detect", "soft:model.onnx", f"--full_path={model}", "--extra_tags=beside", "--dataset=demo", "--try")
@@ -92,10 +92,10 @@ def detect_beside(ck: Ck, folder: Path) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize(("write", "beside"), [(write_coco, True), (write_yolo, False), (write_voc, False)])
-def test_every_format_gets_the_same_figure_here_and_elsewhere(
+def test_every_format_scores_the_same_on_both_machines(
     shared_ck: Ck, content: dict[str, Any], write: Any, beside: bool, tmp_path: Path
 ) -> None:
-    """With ``beside``, the weights of the model are in a file of their own, which travels, too."""
+    """With ``beside``, the model's weights are in an external file, which is packed, too."""
     plain, name = tmp_path / "plain.json", write.__name__.replace("_", "-")
     plain.write_text(json.dumps(content))
     images = f"--full_path={tmp_path / 'pictures'}"

@@ -1,4 +1,4 @@
-"""The main job, as a newcomer types it."""
+"""The main workflow, as a new user types it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MODE_FILES = {
 }
 
 
-def test_run_without_options_installs_runs_scores_and_records(fresh_ck: Ck) -> None:
+def test_default_run_installs_runs_scores_and_records(fresh_ck: Ck) -> None:
     answer = fresh_ck.good("run", "program:object-detection")
     results = answer["results"]
     assert results["accuracy"]["mAP"] > 0.5
@@ -49,7 +49,7 @@ def test_second_run_installs_nothing(shared_ck: Ck) -> None:
     assert {path.name: path.stat().st_mtime_ns for path in (shared_ck.home / "CK-TOOLS").iterdir()} == before
 
 
-def test_an_accuracy_run_in_shards_has_the_log_of_one_run(shared_ck: Ck) -> None:
+def test_sharded_accuracy_run_has_the_log_of_one_run(shared_ck: Ck) -> None:
     options = ("--mode=accuracy", "--count=24", "--threads=1", "--sessions=1", "--batch-size=2")
     whole = shared_ck.good("run", "program:object-detection", *options)
     shards = shared_ck.good("run", "program:object-detection", *options, "--shards=2")
@@ -73,7 +73,7 @@ def test_dry_run_and_explain_change_nothing(fresh_ck: Ck) -> None:
         ("--scenario=singlestream", "--time=3", "--threads=1"),
         (
             "--scenario=multistream",
-            "--time=10",  # LoadGen wants 662 queries for its 99th percentile
+            "--time=10",  # LoadGen requires 662 queries for its 99th percentile
             "--samples-per-query=2",
             "--target-latency=500",
             "--sessions=2",
@@ -93,7 +93,7 @@ def test_every_scenario_is_valid(shared_ck: Ck, options: tuple[str, ...]) -> Non
     assert "accuracy" not in results
 
 
-def test_names_tags_and_repositories_of_experiments(shared_ck: Ck) -> None:
+def test_experiment_names_tags_and_repositories(shared_ck: Ck) -> None:
     shared_ck.good("add", "repo:my-experiments")
     shared_ck.good(
         "benchmark", "program:object-detection", "--mode=accuracy", "--count=8", "--record", "--record_repo=my-experiments",
@@ -141,7 +141,7 @@ def test_packages_and_env_commands(shared_ck: Ck) -> None:
         (("--env.CK_LODGEN_MODE=x",), 16, "CK_LOADGEN_MODE"),
     ],
 )
-def test_bad_options_are_told(shared_ck: Ck, words: tuple[str, ...], status: int, part: str) -> None:
+def test_bad_options_are_reported(shared_ck: Ck, words: tuple[str, ...], status: int, part: str) -> None:
     answer = shared_ck.json("run", "program:object-detection", *words)
     assert answer["return"] == status
     assert part in answer["error"]

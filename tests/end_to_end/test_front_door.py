@@ -1,4 +1,4 @@
-"""Stock CK 2.6.4, with nothing of this project installed, does what our own command does once it has pulled the repository."""
+"""Stock CK 2.6.4 without this project installed works like our own command once it has pulled the repository."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("front_door")]
 
 
 def _old_python() -> str:
-    """A Python that stock CK still runs on."""
+    """A Python that can run stock CK."""
     if sys.version_info < (3, 12):
         return sys.executable
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
@@ -47,7 +47,7 @@ def stock_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A git repository with the checkout as it is now."""
+    """A git repository with the current checkout."""
     folder = tmp_path_factory.mktemp("origin") / "mlperf-object-detection"
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     for name in filter(None, subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")):
@@ -88,15 +88,13 @@ def ours(stock: Ck, stock_program: Path, tmp_path_factory: pytest.TempPathFactor
 def _outcome(ck: Ck, *words: str) -> tuple[int, str]:
     process = ck.start(*words)
     output, _ = process.communicate()
-    return process.returncode, re.sub(r"load: .*", "load", output)  # how busy the machine is just now
+    return process.returncode, re.sub(r"load: .*", "load", output)  # depends on the load of the machine
 
 
-def test_the_first_use_makes_an_environment_says_so_once_and_can_be_undone(
-    stock_program: Path, origin: Path, tmp_path: Path
-) -> None:
+def test_first_use_creates_environment_and_can_be_undone(stock_program: Path, origin: Path, tmp_path: Path) -> None:
     ck = Ck(stock_program, tmp_path, {"HOME": str(tmp_path)})
     ck.text("pull", "repo", f"--url={origin}")
-    first, second = (ck.start("ls", "venv.template") for _ in range(2))  # at the same time: one waits for the other
+    first, second = (ck.start("ls", "venv.template") for _ in range(2))  # concurrently: one waits for the other
     said = [process.communicate() for process in (first, second)]
     assert first.returncode == second.returncode == 0
     assert said[0][0] == said[1][0]
@@ -110,7 +108,7 @@ def test_the_first_use_makes_an_environment_says_so_once_and_can_be_undone(
     # the module `program` of stock CK answers again, and stops at the entry
     answer = ck.good("run", "program:object-detection", "--dry-run")
     assert answer["plan"]
-    ck.text("rm", "repo:mlperf-object-detection", "--force")  # without the repository, stock CK's modules answer
+    ck.text("rm", "repo:mlperf-object-detection", "--force")  # without the repository, stock CK's own modules answer
     assert "no program(s) found" in ck.text("run", "program:nonesuch", status=1)
     assert "not registered any more" in ck.text("create", "venv:a", status=1)
 
@@ -133,11 +131,11 @@ def test_the_first_use_makes_an_environment_says_so_once_and_can_be_undone(
         "check submission --submission=nonesuch",
     ],
 )  # fmt: skip
-def test_exit_status_and_output_are_those_of_our_command(stock: Ck, ours: Ck, words: str) -> None:
+def test_exit_status_and_output_match_our_command(stock: Ck, ours: Ck, words: str) -> None:
     assert _outcome(stock, *words.split()) == _outcome(ours, *words.split())
 
 
-def test_installing_detecting_and_replaying(stock: Ck, ours: Ck) -> None:
+def test_install_detect_and_replay(stock: Ck, ours: Ck) -> None:
     installed = stock.good("install", "package", "--tags=dataset,demo", "--venv=demo")
     assert installed["path"] == ours.good("install", "package", "--tags=dataset,demo", "--venv=demo")["path"]
     model = ROOT / "package" / "model-demo-ssd" / "demo_ssd.onnx"
@@ -147,7 +145,7 @@ def test_installing_detecting_and_replaying(stock: Ck, ours: Ck) -> None:
     ours.good("replay", "experiment:first")
 
 
-def test_benchmark_with_the_words_of_the_public_pages(stock: Ck, ours: Ck) -> None:
+def test_benchmark_with_public_command_line(stock: Ck, ours: Ck) -> None:
     words = ["benchmark", "program:object-detection", "--cmd_key=accuracy-offline", "--count=4", "--venv=demo", "--record"]
     status, output = _outcome(stock, *words)
     again, same = _outcome(ours, *words)
@@ -157,7 +155,7 @@ def test_benchmark_with_the_words_of_the_public_pages(stock: Ck, ours: Ck) -> No
     assert "mAP" in output
 
 
-def test_a_program_that_asks_through_the_kernel_gets_a_dictionary(stock: Ck) -> None:
+def test_program_calling_the_kernel_gets_a_dictionary(stock: Ck) -> None:
     asked = """
 import json, ck.kernel as ck
 answers = [
@@ -183,7 +181,7 @@ json.dump(answers, open("answers.json", "w"), default=str)
     assert {each["data_uoa"] for each in venvs["lst"]} >= {"demo"}
 
 
-def test_a_repository_with_modules_and_entries_of_these_names_changes_nothing(stock: Ck, ours: Ck, tmp_path: Path) -> None:
+def test_repository_with_same_modules_and_entries_changes_nothing(stock: Ck, ours: Ck, tmp_path: Path) -> None:
     folder = tmp_path / "a-neighbour"
     _neighbour(folder)
     stock.text("pull", "repo", f"--url={folder}")
@@ -197,7 +195,7 @@ def test_a_repository_with_modules_and_entries_of_these_names_changes_nothing(st
             "install package --tags=onnxruntime-cpu,-shelf --dry-run --venv=demo --out=json",
         ):  # fmt: skip
             assert _outcome(stock, *words.split()) == _outcome(ours, *words.split())
-        assert "* next-door (00000000000000a2)" in stock.text("run", "program:next-door", status=1)  # stock CK's own words
+        assert "* next-door (00000000000000a2)" in stock.text("run", "program:next-door", status=1)  # stock CK's own message
         assert "Package found: next-door" in stock.text("install", "package", "--tags=next-door", "--quiet", status=1)
         assert "Package found: shelf" in stock.text("install", "package", "--tags=shelf,1.6.0", "--quiet", status=1)
     finally:
@@ -205,7 +203,7 @@ def test_a_repository_with_modules_and_entries_of_these_names_changes_nothing(st
 
 
 def _neighbour(folder: Path) -> None:
-    """A repository that brings a module `venv`, a template of our template's name, and entries of stock CK's kind.
+    """A repository with a module `venv`, a template named like ours, and entries of stock CK's kind.
 
     Its package `shelf` has the tags of our ONNX Runtime, and versions as variations.
     """
@@ -229,7 +227,7 @@ def _neighbour(folder: Path) -> None:
 
 
 def _systems(folder: Path) -> None:
-    """A repository with the operating systems that ours are based on, as every repository of stock recipes has them."""
+    """A repository with the operating systems that ours are based on, as all repositories of stock recipes have them."""
     metas = [json.loads(file.read_text()) for file in ROOT.glob("os/*/.cm/meta.json")]
     entries = [
         ("os", "0440cb72c2bc5cc6", meta["base_uoa"], meta["base_uid"], {key: meta[key] for key in meta if "base" not in key})
@@ -265,7 +263,7 @@ def both(stock_program: Path, ours: Ck, origin: Path, tmp_path: Path) -> tuple[C
     return stock_here, ours_here
 
 
-def test_what_our_command_registers_is_used_by_stock_ck_s_own_modules(both: tuple[Ck, Ck], tmp_path: Path) -> None:
+def test_stock_modules_use_what_our_command_registers(both: tuple[Ck, Ck], tmp_path: Path) -> None:
     stock_here, ours_here = both
     python = stock_here.program.with_name("python")
     _systems(tmp_path / "systems")
@@ -288,7 +286,7 @@ json.dump(answer, open("answer.json", "w"), default=str)
     assert subprocess.run(["sh", script], capture_output=True, text=True, check=True).stdout == f"{python}\n"
 
 
-def test_repositories_of_our_command_are_those_of_stock_ck(both: tuple[Ck, Ck], tmp_path: Path) -> None:
+def test_repositories_are_shared_with_stock_ck(both: tuple[Ck, Ck], tmp_path: Path) -> None:
     stock_here, ours_here = both
     ours_here.good("add", "repo:mine")
     ours_here.good("add", "repo:elsewhere", f"--path={tmp_path / 'x'}")
@@ -305,7 +303,7 @@ def test_repositories_of_our_command_are_those_of_stock_ck(both: tuple[Ck, Ck], 
     assert "not found in cache" in stock_here.text("where", "repo:elsewhere", status=1)
 
 
-def test_pulling_says_which_command_always_comes_first(stock_program: Path, origin: Path, tmp_path: Path) -> None:
+def test_pull_says_which_command_takes_precedence(stock_program: Path, origin: Path, tmp_path: Path) -> None:
     ck = Ck(stock_program, tmp_path, {"HOME": str(tmp_path)})
     assert "ck open front-door" in ck.text("pull", "repo", f"--url={origin}")
     _neighbour(tmp_path / "a-neighbour")
@@ -316,7 +314,7 @@ def test_pulling_says_which_command_always_comes_first(stock_program: Path, orig
     assert plan["return"] == 0
 
 
-def test_without_an_index_the_first_use_says_what_to_do(stock_program: Path, origin: Path, tmp_path: Path) -> None:
+def test_first_use_without_package_index_says_what_to_do(stock_program: Path, origin: Path, tmp_path: Path) -> None:
     nowhere = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "HOME": str(tmp_path)}
     ck = Ck(stock_program, tmp_path, nowhere)
     ck.text("pull", "repo", f"--url={origin}")

@@ -1,4 +1,4 @@
-"""Ctrl-C and kill -9 wherever something is half done; then the same command again."""
+"""Ctrl-C and kill -9 in the middle of operations; then the same command again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def entries(folder: Path) -> set[str]:
 
 
 def processes_of(folder: Path) -> list[int]:
-    """Processes that were started with a path in `folder` on their command line."""
+    """Processes started with a path in `folder` on their command line."""
     found = []
     for row in Path("/proc").iterdir():
         if row.name.isdigit() and int(row.name) != os.getpid():
@@ -32,7 +32,7 @@ def processes_of(folder: Path) -> list[int]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_stopped_run_leaves_no_experiment_and_no_process(shared_ck: Ck, number: signal.Signals) -> None:
+def test_stopped_run_leaves_no_experiment_or_process(shared_ck: Ck, number: signal.Signals) -> None:
     experiments = shared_ck.home / "CK/local/experiment"
     before = entries(experiments)
 
@@ -44,15 +44,15 @@ def test_stopped_run_leaves_no_experiment_and_no_process(shared_ck: Ck, number: 
     if number is not signal.SIGKILL:
         assert "interrupted" in errors
         assert not list(experiments.glob(".run-*"))
-    for path in list(experiments.glob(".run-*")):  # what kill -9 leaves is out of every list
-        while processes_of(path):  # the harness ends by itself when its parent is gone
+    for path in list(experiments.glob(".run-*")):  # leftovers of kill -9 appear in no list
+        while processes_of(path):  # the harness exits when its parent is gone
             pass
         subprocess.run(["rm", "-r", path], check=True)
     shared_ck.good("run", "program:object-detection", "--mode=accuracy", "--count=8")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_stopped_creation_of_a_venv_leaves_no_venv(fresh_ck: Ck, number: signal.Signals) -> None:
+def test_stopped_creation_leaves_no_venv(fresh_ck: Ck, number: signal.Signals) -> None:
     words = ("create", "venv:mine", "--template=mlperf-inference-1.0")
     folder = fresh_ck.home / "CK/local/venv/mine"
     fresh_ck.stop_when(words, lambda: (folder / "venv/ck-install.log").exists(), number)
@@ -67,7 +67,7 @@ def test_stopped_creation_of_a_venv_leaves_no_venv(fresh_ck: Ck, number: signal.
     assert inside.strip() == "all there"
 
 
-def test_two_installations_at_once_make_one(shared_ck: Ck) -> None:
+def test_concurrent_installations_install_once(shared_ck: Ck) -> None:
     words = ("install", "package", "--tags=dataset,demo,count.200")
     both = [shared_ck.start(*words) for _ in range(2)]
     outputs = [process.communicate() for process in both]

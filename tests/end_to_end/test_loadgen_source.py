@@ -1,7 +1,7 @@
-"""LoadGen from its source: fetched by git at a commit, compiled, and run before the one of the venv.
+"""LoadGen built from source: fetched by git at a commit, compiled, and used instead of the venv's.
 
-The source of round v1.0 is on the network alone. What is built here by the recipe's own steps is the source of today's LoadGen,
-in a repository of this machine, with the two things of v1.0's source that the recipe serves: headers in third_party/, and a
+The source of round v1.0 is only on the network. Here, the recipe's own steps build today's LoadGen source,
+from a local repository, with the two properties of v1.0's source that the recipe supports: headers in third_party/, and a
 version generator that imports absl.
 """
 
@@ -86,12 +86,12 @@ def built(shared_ck: Ck, repository: tuple[str, str]) -> dict[str, object]:
     for name in ("build.py", "samples.h"):
         shutil.copy(RECIPE / name, entry)
     refused = shared_ck.json("install", "package", "--tags=lib,python-package,mlperf,loadgen,here")
-    assert (refused["return"], "--trust" in str(refused["error"])) == (6, True)  # it is another repository's program
-    quick = replace(shared_ck, extra={"CXXFLAGS": "-O0"})  # to compile; what runs is not measured here
+    assert (refused["return"], "--trust" in str(refused["error"])) == (6, True)  # it is a foreign program
+    quick = replace(shared_ck, extra={"CXXFLAGS": "-O0"})  # compilation; the run itself is not measured here
     return dict(quick.good("install", "package", "--tags=lib,python-package,mlperf,loadgen,here", "--trust"))
 
 
-def test_the_module_is_built_once_and_only_what_is_needed_stays(built: dict[str, object], shared_ck: Ck) -> None:
+def test_module_is_built_once_and_keeps_only_needed_files(built: dict[str, object], shared_ck: Ck) -> None:
     folder = Path(str(built["path"]))
     assert list((folder / "python").glob("mlperf_loadgen.*.so"))
     assert {path.name for path in folder.iterdir()} == {".ck-install.json", "loadgen", "python"}
@@ -100,7 +100,7 @@ def test_the_module_is_built_once_and_only_what_is_needed_stays(built: dict[str,
     assert again["path"] == built["path"]
 
 
-def test_a_run_takes_it_when_it_is_asked_for_and_only_then(built: dict[str, object], shared_ck: Ck) -> None:
+def test_run_uses_built_module_only_on_request(built: dict[str, object], shared_ck: Ck) -> None:
     refused = shared_ck.json(*RUN, "--dep_add_tags.loadgen=here")
     assert "--trust" in str(refused["error"])  # its modules would run, whoever installed them
     with_it = shared_ck.good(*RUN, "--dep_add_tags.loadgen=here", "--record=with-it", "--trust")
@@ -111,31 +111,31 @@ def test_a_run_takes_it_when_it_is_asked_for_and_only_then(built: dict[str, obje
         line = next(line for line in log.splitlines() if '"loadgen_version"' in line)
         return str(json.loads(line.removeprefix(":::MLLOG"))["value"])
 
-    assert build_of(with_it) == "4.1.30 @ NA"  # no git beside the source
+    assert build_of(with_it) == "4.1.30 @ NA"  # no git folder
     assert build_of(without) != "4.1.30 @ NA"
     locked = json.loads(Path(str(with_it["path"]), "lock.json").read_text())
     row = next(row for row in locked["components"] if row["alias"] == "loadgen-here")
     assert row["downloads"][0]["urls"][0].startswith("git+file://")
-    # its MultiStream is today's: what it does is in the result
+    # its MultiStream is today's: the result shows what it does
     assert with_it["results"]["performance"]["issuing"].startswith("back to back; v1.0 has one query")
 
 
-def test_a_replay_takes_it_too_and_does_not_build_it_again(built: dict[str, object], shared_ck: Ck) -> None:
+def test_replay_uses_built_module_without_rebuilding(built: dict[str, object], shared_ck: Ck) -> None:
     tools = Path(str(built["path"])).parent
-    drift = shared_ck.json("check", "venv:mlperf-inference")["drift"]  # of other tests, which share the venv
+    drift = shared_ck.json("check", "venv:mlperf-inference")["drift"]  # from other tests, which share the venv
     shared_ck.good(*RUN, "--dep_add_tags.loadgen=here", "--record=to-replay", "--trust")
     before = sorted(path.name for path in tools.iterdir())
     answer = shared_ck.json("replay", "experiment:to-replay", "--trust")
     log = next(Path(str(shared_ck.home)).rglob(f"{answer['experiment']['alias']}/performance/mlperf_log_detail.txt"))
     assert '"4.1.30 @ NA"' in log.read_text()
     assert sorted(path.name for path in tools.iterdir()) == before
-    found = shared_ck.json("check", "venv:mlperf-inference")["drift"]  # the run may install again what other tests removed
-    assert [row for row in found if row not in drift] == []  # what the recipe was made with is no drift
+    found = shared_ck.json("check", "venv:mlperf-inference")["drift"]  # the run may reinstall what other tests removed
+    assert [row for row in found if row not in drift] == []  # the tools of the recipe are no drift
 
 
-def test_our_recipe_names_the_commit_of_the_published_logs(shared_ck: Ck, data: Path) -> None:
-    told = shared_ck.good("explain", "package", "--tags=lib,python-package,mlperf,loadgen,r1.0")
-    assert "lib-loadgen-source" in json.dumps(told)
+def test_recipe_names_commit_of_published_logs(shared_ck: Ck, data: Path) -> None:
+    plan = shared_ck.good("explain", "package", "--tags=lib,python-package,mlperf,loadgen,r1.0")
+    assert "lib-loadgen-source" in json.dumps(plan)
     url = json.loads((RECIPE / ".cm/meta.json").read_text())["install"][0]["download"]["url"]
     log = "ssd-mobilenet/SingleStream/TEST01/performance/run_1/mlperf_log_detail.txt"
     text = (data / "results_v1.0/closed/NVIDIA/compliance/Xavier_NX_TRT" / log).read_text()

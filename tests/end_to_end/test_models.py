@@ -1,6 +1,6 @@
-"""Every model of the table, as a user installs and runs it, and one set of real weights in every framework.
+"""Every model of the table, installed and run like a user does, and one set of real weights in every framework.
 
-The official files cannot be fetched here: a local server stands in for their publishers and serves files of the same layout,
+The official files cannot be fetched here: a local server replaces their publishers and serves files of the same layout
 with seeded weights. Golden figures of the real weights: the v1.0.1 reference harness on the same 79 images (facts/models.md).
 """
 
@@ -32,20 +32,20 @@ MODEL = "model,object-detection,mlperf"
 
 @pytest.fixture(scope="module")
 def shared_ck(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Ck:
-    """Folders of this file's own, so that its tests run beside those of the others."""
+    """This file's own folders, so that its tests can run in parallel with others."""
     return ck_with_demo(program, tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="module")
 def frameworks() -> None:
-    """What the stand-in's files are made with."""
+    """Packages that generate the server's files."""
     for name in ("numpy", "torch", "tensorflow", "safetensors", "tf2onnx", "onnxscript"):
         pytest.importorskip(name)
 
 
 @pytest.fixture(scope="module")
 def real(shared_ck: Ck, data: Path) -> Ck:
-    """The real model and the real images, registered as docs/own-model.md says."""
+    """The real model and images, registered as in docs/own-model.md."""
     for precision, file in (("fp32", "fp32"), ("int8", "int8_qdq")):
         path = data / f"models/ssd_mobilenet_v1_075_{file}.onnx"
         shared_ck.good("detect", "soft:model.onnx", f"--full_path={path}", f"--extra_tags=ssd-mobilenet,depth.075,{precision}")
@@ -57,9 +57,9 @@ def real(shared_ck: Ck, data: Path) -> Ck:
 
 
 @pytest.mark.parametrize("backend", ["onnxruntime", "torch", "tensorflow", "openvino"])
-def test_the_real_weights_give_the_reference_s_answers_in_every_framework(real: Ck, data: Path, backend: str) -> None:
+def test_real_weights_match_reference_in_every_framework(real: Ck, data: Path, backend: str) -> None:
     """mAP within 0.001 of 0.2398, and 99.5 % of the reference's detections above 0.1 within 2e-3."""
-    if backend in ("torch", "tensorflow"):  # its build for the CPU is hundreds of megabytes: not where it is not at hand
+    if backend in ("torch", "tensorflow"):  # its CPU build is hundreds of megabytes: skipped where it is not installed
         pytest.importorskip(backend)
     words = ("run", "program:object-detection", "--model=depth.075,fp32", "--dataset=coco79", f"--backend={backend}")
     answer = real.good(*words, "--mode=accuracy", "--threads=1")
@@ -73,7 +73,7 @@ def test_the_real_weights_give_the_reference_s_answers_in_every_framework(real: 
     assert share_of_equal(theirs, ours) > 0.995
 
 
-def test_a_conversion_is_made_once_and_says_what_made_it(real: Ck) -> None:
+def test_conversion_runs_once_and_is_recorded(real: Ck) -> None:
     pytest.importorskip("torch")
     words = ("run", "program:object-detection", "--model=depth.075,fp32", "--dataset=coco79", "--backend=torch", "--count=4")
     first = real.good(*words, "--mode=accuracy", "--threads=1", "--batch-size=1")
@@ -96,8 +96,8 @@ def test_tflite_runs_its_own_file(real: Ck) -> None:
     assert accuracy["detections"] <= 790
 
 
-def test_eight_bits_in_pytorch(real: Ck) -> None:
-    """Row 7's way, on real 8-bit weights: within the 1 % of the published 0.2387 that the benchmark allows."""
+def test_int8_in_pytorch(real: Ck) -> None:
+    """As for row 7, with real 8-bit weights: within the 1 % of the published 0.2387 that the benchmark allows."""
     pytest.importorskip("torch")
     answer = real.good(
         "run", "program:object-detection", "--model=depth.075,int8", "--dataset=coco79", "--backend=torch", "--mode=accuracy",
@@ -106,14 +106,14 @@ def test_eight_bits_in_pytorch(real: Ck) -> None:
     assert answer["results"]["accuracy"]["mAP"] == pytest.approx(0.23871, rel=0.01)
 
 
-def test_frameworks_of_the_venv_are_detected(shared_ck: Ck) -> None:
+def test_venv_frameworks_are_detected(shared_ck: Ck) -> None:
     assert shared_ck.good("detect", "soft", "--tags=lib,python-package,onnxruntime")["name"] == "onnxruntime"
     answer = shared_ck.json("detect", "soft:lib.torch", "--venv=no-such-venv")
     assert answer["return"] == 9
     assert "there is no venv:no-such-venv" in answer["error"]
 
 
-def test_cuda_where_there_is_none(shared_ck: Ck) -> None:
+def test_cuda_without_gpu(shared_ck: Ck) -> None:
     if Path("/proc/driver/nvidia/version").exists():
         pytest.skip("this machine has a GPU")
     answer = shared_ck.json("run", "program:object-detection", "--device=cuda")
@@ -121,7 +121,7 @@ def test_cuda_where_there_is_none(shared_ck: Ck) -> None:
     assert "--device=cuda cannot be used" in answer["error"]
 
 
-def test_a_format_to_which_no_conversion_leads(real: Ck) -> None:
+def test_format_without_conversion(real: Ck) -> None:
     answer = real.json("run", "program:object-detection", "--model=depth.075,fp32", "--backend=tflite")
     assert answer["return"] == 16
     assert "no conversions lead to tflite, requested by the backend tflite" in answer["error"]
@@ -139,7 +139,7 @@ def test_prepared_images_give_the_same_accuracy(real: Ck, data: Path, part: str)
     assert ready["results"]["accuracy"] == plain["results"]["accuracy"]
 
 
-# ---- every row of the table, from a server that stands in for the publishers
+# ---- every model of the table, from a server that replaces the publishers
 
 
 class Publisher:
@@ -154,14 +154,14 @@ class Publisher:
         }
 
     def record(self, number: str, name: str, content: bytes, query: str = "") -> None:
-        """A file of a record, with the checksum that Zenodo tells."""
+        """A file of a record, with Zenodo's checksum."""
         rows = self._records.setdefault(number, [])
         rows.append({"key": name, "size": len(content), "checksum": f"md5:{hashlib.md5(content).hexdigest()}"})
         self._server.give(f"/api/records/{number}", document({"files": rows}))
         self._server.give(f"/record/{number}/files/{name}{query}", whole(content))
 
     def unpinned(self, alias: str, change: Callable[[dict[str, Any]], None]) -> None:
-        """A recipe whose file is pinned, copied with another pin: the stand-in's file is not the official one."""
+        """A recipe with a pinned file, copied with another digest: the server's file is not the official one."""
         copy = f"{alias}-stand-in"
         self._ck.good("cp", f"package:{alias}", f"local:package:{copy}")
         meta = self._ck.good("load", f"local:package:{copy}")["dict"]
@@ -237,7 +237,7 @@ convert("tensorflow_to_onnx", "large.tensorflow", "model.onnx", "large-11.onnx",
 
 @pytest.fixture(scope="module")
 def official(frameworks: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Files with seeded weights and the official names and shapes, as PyTorch and the conversions write them."""
+    """Files with seeded weights and the official names and shapes, as written by PyTorch and the conversions."""
     folder = tmp_path_factory.mktemp("official")
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", OFFICIAL], cwd=folder, env=dict(os.environ) | {"PYTHONPATH": str(PROGRAM)},
@@ -319,7 +319,7 @@ FAULTY = ROWS[-2][1]
 
 
 @pytest.mark.parametrize(("row", "tags", "backend"), ROWS)
-def test_every_row_installs_loads_runs_and_scores(stand_in: Ck, row: int, tags: str, backend: str) -> None:
+def test_every_model_installs_loads_runs_and_scores(stand_in: Ck, row: int, tags: str, backend: str) -> None:
     answer = stand_in.good(
         "run", "program:object-detection", f"--model={MODEL},{tags}", "--dataset=two-images", "--mode=accuracy",
         "--sessions=1", "--threads=2", "--batch-size=1",
@@ -329,7 +329,7 @@ def test_every_row_installs_loads_runs_and_scores(stand_in: Ck, row: int, tags: 
     assert results["accuracy"]["detections"] > 0
 
 
-def test_search_lists_every_row(stand_in: Ck) -> None:
+def test_search_lists_every_model(stand_in: Ck) -> None:
     lines = stand_in.text("search", "package", f"--tags={MODEL},-stand-in").splitlines()
     assert lines == [
         "package:model-ssd-mobilenet-onnx (opset-11, opset-8*)",
@@ -345,7 +345,7 @@ def test_search_lists_every_row(stand_in: Ck) -> None:
     ]
 
 
-def test_both_opsets_lie_side_by_side(stand_in: Ck) -> None:
+def test_both_opsets_install_side_by_side(stand_in: Ck) -> None:
     metas = [
         stand_in.good("install", "package", f"--tags={MODEL},onnx,ssd-mobilenet,side.300,non-quantized,{opset}")["env"]
         for opset in ("opset-8", "opset-11")
@@ -354,22 +354,22 @@ def test_both_opsets_lie_side_by_side(stand_in: Ck) -> None:
     assert len({Path(meta["file"]).name for meta in metas}) == 1
 
 
-def test_another_file_than_the_pinned_one_is_refused(stand_in: Ck) -> None:
-    """Row 1's SHA-256 is known: what the stand-in serves under its name is another file."""
+def test_file_with_wrong_digest_is_rejected(stand_in: Ck) -> None:
+    """Row 1's SHA-256 is known: the server's file under its name is another one."""
     answer = stand_in.json("install", "package:model-ssd-mobilenet-tf")
     assert answer["return"] == 5
     assert "76541073 bytes expected" in answer["error"]
 
 
-def test_faults_of_the_reference_are_kept_on_request(stand_in: Ck) -> None:
-    """The reference cuts this model's scores at 0.5 (facts, section 1)."""
+def test_reference_bugs_are_kept_on_request(stand_in: Ck) -> None:
+    """The reference drops this model's scores below 0.5 (facts, section 1)."""
     words = ("run", "program:object-detection", f"--model={MODEL},{FAULTY}", "--dataset=two-images", "--mode=accuracy",
              "--count=1", "--sessions=1", "--threads=2", "--batch-size=1")  # fmt: skip
-    mended = stand_in.good(*words)
+    repaired = stand_in.good(*words)
     faulty = stand_in.good(*words, "--reference-faults")
-    log = json.loads((Path(mended["path"]) / "accuracy/mlperf_log_accuracy.json").read_text())
+    log = json.loads((Path(repaired["path"]) / "accuracy/mlperf_log_accuracy.json").read_text())
     assert faulty["results"]["reference_faults"] is True
-    assert "reference_faults" not in mended["results"]
-    ours, theirs = (detections(Path(row["path"]) / "accuracy/mlperf_log_accuracy.json") for row in (mended, faulty))
+    assert "reference_faults" not in repaired["results"]
+    ours, theirs = (detections(Path(row["path"]) / "accuracy/mlperf_log_accuracy.json") for row in (repaired, faulty))
     assert log
     assert theirs == {index: [box for box in boxes if box[4] > 0.5] for index, boxes in ours.items()}

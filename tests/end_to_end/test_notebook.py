@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """The code cells of the notebook with the outputs of a run."""
+    """The code cells of the notebook with their outputs."""
     for name in ("nbclient", "nbformat", "ipykernel"):
         pytest.importorskip(name)
     output = tmp_path_factory.mktemp("notebook") / "example.ipynb"
@@ -61,6 +61,6 @@ def test_runs_are_compared_and_found(cells: list[dict[str, Any]]) -> None:
     assert all("first" in table and "second" in table for table in tables)
 
 
-def test_dictionaries_of_stock_are_answered(cells: list[dict[str, Any]]) -> None:
+def test_stock_dictionaries_are_answered(cells: list[dict[str, Any]]) -> None:
     assert "model-demo-ssd" in _shown(cells[-2])
     assert "onnx" in _shown(cells[-1])

@@ -1,4 +1,4 @@
-"""The distributions contain what an installed ck needs, and both ways of installing give a working command."""
+"""The distributions contain everything an installed ck needs, and both ways of installing give a working command."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def component_files(source: Path) -> set[str]:
     return files | {".ckr.json"}
 
 
-def test_every_folder_of_components_is_packaged(source: Path) -> None:
+def test_every_component_folder_is_packaged(source: Path) -> None:
     registered = {path.name.removeprefix("alias-a-") for path in (source / ".cm").glob("alias-a-*")}
     assert registered | {".cm"} == set(COMPONENTS)
 
 
-def test_the_source_distribution_contains_the_project(source: Path, built: Path) -> None:
+def test_source_distribution_contains_the_project(source: Path, built: Path) -> None:
     with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert names >= component_files(source) | {"LICENSE", "CHANGELOG.md", "README.md", "ck_repo/py.typed", "tests/conftest.py"}
 
 
-def test_the_wheel_contains_the_components_and_the_type_marker(source: Path, built: Path) -> None:
+def test_wheel_contains_components_and_type_marker(source: Path, built: Path) -> None:
     with zipfile.ZipFile(next(built.glob("*.whl"))) as archive:
         names = set(archive.namelist())
     assert names >= {f"ck_repo/default_repository/{name}" for name in component_files(source)}
@@ -58,8 +58,8 @@ def test_the_wheel_contains_the_components_and_the_type_marker(source: Path, bui
 
 
 @pytest.mark.parametrize("what", ["wheel", "sdist"])
-def test_the_commit_of_a_checkout_is_in_the_wheel(source: Path, what: str, tmp_path: Path) -> None:
-    """Of a wheel built from the checkout itself, and of one built from the source distribution."""
+def test_wheel_records_commit_of_checkout(source: Path, what: str, tmp_path: Path) -> None:
+    """Of a wheel built from the checkout, and of one built from the source distribution."""
     checkout = tmp_path / "checkout"
     shutil.copytree(source, checkout)
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
@@ -88,14 +88,14 @@ def test_the_commit_of_a_checkout_is_in_the_wheel(source: Path, what: str, tmp_p
 
 
 @pytest.mark.parametrize("how", ["wheel", "editable"])
-def test_an_installation_runs(how: str, source: Path, built: Path, tmp_path: Path) -> None:
+def test_installed_package_runs(how: str, source: Path, built: Path, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "v"], check=True)
     project = tmp_path / "project"
     what: list[Path | str] = [next(built.glob("*.whl"))]
     if how == "editable":
         shutil.copytree(source, project)
         what = ["--editable", project]
-    # without PYTHONPATH: pip would take the checkout for an installation
+    # without PYTHONPATH: pip would mistake the checkout for an installation
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("CK_", "PYTHON", "VIRTUAL_ENV"))}
     subprocess.run([tmp_path / "v/bin/pip", "install", "--quiet", *what], env=kept, check=True)
     folders = {"CK_REPOS": str(tmp_path / "CK"), "CK_TOOLS": str(tmp_path / "CK-TOOLS")}

@@ -1,4 +1,4 @@
-"""A real COCO-trained model on real COCO images, held against the v1.0.1 reference harness.
+"""A real COCO-trained model on real COCO images, compared with the v1.0.1 reference harness.
 
 Golden figures: the reference harness's own, run on the same 79 images (see the data's README): mAP 0.23982 (fp32) and 0.23871
 (int8), and its accuracy logs.
@@ -31,7 +31,7 @@ def registered(shared_ck: Ck, data: Path) -> Ck:
 
 
 @pytest.mark.parametrize(("precision", "golden"), [("fp32", 0.23982), ("int8", 0.23871)])
-def test_same_accuracy_and_detections_as_the_reference(registered: Ck, data: Path, precision: str, golden: float) -> None:
+def test_accuracy_and_detections_match_reference(registered: Ck, data: Path, precision: str, golden: float) -> None:
     answer = registered.good(
         "run", "program:object-detection", f"--model=depth.075,{precision}", "--dataset=coco79", "--mode=accuracy"
     )
@@ -73,7 +73,7 @@ def own(shared_ck: Ck, subject: Subject) -> Ck:
     return shared_ck
 
 
-def test_registered_model_that_changes_or_goes_is_told(own: Ck, subject: Subject, tmp_path: Path) -> None:
+def test_changed_or_missing_registered_model_is_reported(own: Ck, subject: Subject, tmp_path: Path) -> None:
     copy = tmp_path / "mine.onnx"
     copy.write_bytes(subject.model.read_bytes())
     own.good("detect", "soft:model.onnx", f"--full_path={copy}", "--extra_tags=only-mine")
@@ -84,15 +84,15 @@ def test_registered_model_that_changes_or_goes_is_told(own: Ck, subject: Subject
     own.good("rm", "env", "--tags=only-mine")
 
 
-def test_image_that_was_cut_short_fails_the_run_by_name(own: Ck, tmp_path: Path) -> None:
+def test_truncated_image_fails_run_by_name(own: Ck, tmp_path: Path) -> None:
     content = coco_sets.write_coco(tmp_path / "broken", images=4, drawn=True)
     images = tmp_path / "broken/val2017"
-    spoilt = images / content["images"][2]["file_name"]
-    spoilt.write_bytes(spoilt.read_bytes()[: spoilt.stat().st_size // 2])  # the header is whole: only decoding can tell
+    damaged = images / content["images"][2]["file_name"]
+    damaged.write_bytes(damaged.read_bytes()[: damaged.stat().st_size // 2])  # the header is intact: only decoding fails
     own.good("detect", "soft:dataset.coco.2017.val", f"--full_path={images}", "--extra_tags=broken")
     answer = own.json("run", "program:object-detection", "--model=depth.075,fp32", "--dataset=broken", "--mode=accuracy")
     assert answer["return"] == 7
-    assert spoilt.name in answer["error"]
+    assert damaged.name in answer["error"]
     assert "truncated" in answer["error"]
     assert Path(answer["log"]).exists()
     own.good("rm", "env", "--tags=broken")

@@ -1,4 +1,4 @@
-"""Somebody else's figure on another machine: other CK folders, another Python, no network."""
+"""Replay another user's result on another machine: other CK folders, another Python, no network."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Unplugged(Ck):
 
 @pytest.fixture(scope="module")
 def unplugged() -> type[Ck]:
-    """A `ck` without network: in a namespace of its own where the system allows it, else with every proxy leading nowhere."""
+    """A `ck` without network: in a network namespace if the system allows it, otherwise with proxies that lead nowhere."""
     try:
         subprocess.run(["unshare", "--map-root-user", "--net", "true"], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
@@ -40,7 +40,7 @@ def unplugged() -> type[Ck]:
 
 
 def other_python() -> str:
-    """A Python of another minor version than ours that is on this machine."""
+    """A Python on this machine with another minor version than ours."""
     ours = f"{sys.version_info.major}.{sys.version_info.minor}"
     for minor in ("3.12", "3.13", "3.11"):
         if minor != ours:
@@ -56,7 +56,7 @@ def other_python() -> str:
 
 @pytest.fixture(scope="module")
 def recorded(shared_ck: Ck, subject: Subject) -> Ck:
-    """A user's model on a user's images, in a venv that was used for nothing else, recorded as `mine`."""
+    """A user's model on a user's images, in a dedicated venv, recorded as `mine`."""
     shared_ck.good("create", "venv:reproduce")
     shared_ck.good("detect", "soft:model.onnx", f"--full_path={subject.model}", "--extra_tags=depth.075,fp32")
     shared_ck.good("detect", "soft:dataset.coco.2017.val", f"--full_path={subject.image}", "--extra_tags=coco79")
@@ -72,9 +72,7 @@ def recorded(shared_ck: Ck, subject: Subject) -> Ck:
     return shared_ck
 
 
-def test_recorded_here_replayed_elsewhere_with_another_python(
-    recorded: Ck, subject: Subject, program: Path, tmp_path: Path
-) -> None:
+def test_run_is_replayed_elsewhere_with_another_python(recorded: Ck, subject: Subject, program: Path, tmp_path: Path) -> None:
     python = other_python()
     packed = recorded.good("zip", "experiment:mine", "--artifacts=all", f"--archive_name={tmp_path / 'mine.zip'}")
     assert packed["left_out"] == []
@@ -95,18 +93,18 @@ def test_recorded_here_replayed_elsewhere_with_another_python(
     child = there.good("load", f"experiment:{done['experiment']['uid']}")["dict"]
     assert child["parent"]["alias"] == "mine"
     assert child["verdict"]["reproduced"] is True
-    # what was packed with the experiment is what ran: nothing of the other machine's folders is in it
+    # the packed files were used: no folder of the other machine appears in it
     spec = json.loads((Path(done["path"]) / "spec.json").read_text())
     assert str(tmp_path / "elsewhere") in spec["model"]["path"]
     assert str(tmp_path / "elsewhere") in spec["dataset"]["images"]
-    # a stricter user is not content
+    # fails with stricter tolerances
     strict = there.json("replay", "experiment:mine", "--detections=1.01", f"--python={python}")
     assert strict["return"] == 10
     assert strict["error"].startswith("not reproduced: ")
     assert strict["reproduced"] is False
 
 
-def test_an_experiment_whose_artifacts_are_gone_says_which(recorded: Ck, program: Path, tmp_path: Path) -> None:
+def test_missing_artifacts_are_named(recorded: Ck, program: Path, tmp_path: Path) -> None:
     packed = recorded.good("zip", "experiment:mine", "--artifacts", f"--archive_name={tmp_path / 'mine.zip'}")
     assert {row["name"] for row in packed["left_out"]} >= {"ssd_mobilenet_v1_075_fp32.onnx"}
     (tmp_path / "elsewhere").mkdir()
@@ -118,7 +116,7 @@ def test_an_experiment_whose_artifacts_are_gone_says_which(recorded: Ck, program
     assert "--artifacts=all" in answer["error"]
 
 
-def test_a_bundle_is_all_that_a_machine_without_network_needs(
+def test_bundle_is_enough_for_an_offline_machine(
     recorded: Ck, subject: Subject, program: Path, unplugged: type[Ck], tmp_path: Path
 ) -> None:
     bundle = tmp_path / "bundle.zip"
@@ -131,7 +129,7 @@ def test_a_bundle_is_all_that_a_machine_without_network_needs(
     options = ("--venv=air", "--model=depth.075,fp32", "--dataset=coco79", "--mode=accuracy")
     answer = there.good("run", "program:object-detection", *options)
     assert answer["results"]["accuracy"]["mAP"] == pytest.approx(subject.mAP, abs=5e-6)
-    # what the bundle does not have is named, not waited for
+    # what the bundle lacks is named without waiting
     missing = there.json("run", "program:object-detection", "--venv=air", "--backend=openvino", "--mode=accuracy", "--offline")
     assert missing["return"] == 5
     assert "openvino" in missing["error"]
@@ -141,28 +139,28 @@ def test_a_bundle_is_all_that_a_machine_without_network_needs(
     assert "zenodo.org/record/3163026" in missing["error"]
 
 
-def test_a_lock_makes_the_same_venv_in_another_folder(recorded: Ck, program: Path, tmp_path: Path) -> None:
+def test_lock_recreates_venv_in_another_folder(recorded: Ck, program: Path, tmp_path: Path) -> None:
     lock = tmp_path / "mlperf.lock.json"
     recorded.good("lock", "venv:reproduce", f"--output={lock}")
     (tmp_path / "there").mkdir()
     there = Ck(program, tmp_path / "there")
     made = there.good("create", "venv:again", f"--lock={lock}")
-    # files of the recording user's own are not here, and everything else is the same
+    # the recording user's own files are missing here, and everything else is the same
     assert [row["kind"] for row in made["differences"]] == ["component", "component"]
     assert all("`ck detect soft:" in row["remark"] for row in made["differences"])
     content = json.loads(lock.read_text())
     assert made["packages"] == {name: row["version"] for name, row in content["packages"].items()}
-    # a package whose content is not what was locked is refused, and nothing half-made stays
+    # a package whose content differs from the lock is rejected, and nothing unfinished remains
     content["packages"]["numpy"]["content"] = "0" * 64
     lock.write_text(json.dumps(content))
     answer = there.json("create", "venv:other", f"--lock={lock}")
     assert answer["return"] == 10
     assert f"numpy {content['packages']['numpy']['version']} differs from the lock" in answer["error"]
     assert [row["data_uoa"] for row in there.good("ls", "venv")["lst"]] == ["again"]
-    # a version that was withdrawn is replaced by the nearest that can be had, and told
+    # a yanked version is replaced by the nearest available one, with a message
     content["packages"]["numpy"] = {"version": "1.99.99"}
     lock.write_text(json.dumps(content))
-    told = {row["name"]: row for row in there.good("create", "venv:nearest", f"--lock={lock}")["differences"]}
-    assert told["numpy"]["locked"] == "1.99.99"
-    assert "not available" in told["numpy"]["remark"]
+    found = {row["name"]: row for row in there.good("create", "venv:nearest", f"--lock={lock}")["differences"]}
+    assert found["numpy"]["locked"] == "1.99.99"
+    assert "not available" in found["numpy"]["remark"]
     shutil.rmtree(tmp_path / "there")

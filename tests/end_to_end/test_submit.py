@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("shared_ck")]
 
-# what a run of one second does not keep; nothing else may be found in a tree of ours
+# findings that a run of one second causes; our tree may have no others
 SHORT = {"duration", "query-count", "offline-samples", "user-conf"}
 
 
 @pytest.fixture(scope="module")
 def audited(shared_ck: Ck, subject: Subject) -> dict[str, object]:
-    """An audit offline, and a run of SingleStream; all with the tag submit."""
+    """An offline audit, and a SingleStream run; all tagged submit."""
     shared_ck.good("detect", "soft:model.onnx", f"--full_path={subject.model}", "--extra_tags=depth.075,fp32")
     shared_ck.good("detect", "soft:dataset.coco.2017.val", f"--full_path={subject.image}", "--extra_tags=coco79")
     options = ("program:object-detection", "--model=depth.075,fp32", "--dataset=coco79", "--tags=submit", "--threads=1")
-    shared_ck.good("run", *options, "--scenario=singlestream", "--time=4")  # as many queries as LoadGen's verdict needs
+    shared_ck.good("run", *options, "--scenario=singlestream", "--time=4")  # as many queries as LoadGen's verdict requires
     return shared_ck.json("audit", *options, "--scenario=offline", "--time=2", "--sessions=2", "--batch-size=1")
 
 
-def test_an_audit_runs_and_verifies_every_test(audited: dict[str, object]) -> None:
+def test_audit_runs_and_verifies_every_test(audited: dict[str, object]) -> None:
     tests = {row["test"]: row for row in audited["tests"]}  # type: ignore[attr-defined]
     assert set(tests) == {"TEST01", "TEST04", "TEST05"}
     # on a busy machine a figure may differ by more than the rules allow; the answers never do
@@ -38,13 +38,13 @@ def test_an_audit_runs_and_verifies_every_test(audited: dict[str, object]) -> No
     assert audited["return"] == (0 if audited["passed"] else 10)
 
 
-def test_a_tree_of_ours_is_accepted_and_complete(
+def test_generated_tree_is_accepted_and_complete(
     audited: dict[str, object], shared_ck: Ck, subject: Subject, tmp_path: Path
 ) -> None:
     said = ("--submitter=Us", "--division=open", "--status=available", "--system-type=edge")
     described = shared_ck.json("describe", "system:box", *said, f"--output={tmp_path / 'box.json'}")
     content = described["dict"]
-    content |= {key: "none" for key, value in content.items() if str(value).startswith("ADD")}  # what this machine hides
+    content |= {key: "none" for key, value in content.items() if str(value).startswith("ADD")}  # hidden by this machine
     (tmp_path / "box.json").write_text(json.dumps(content))
     words = (f"--system={tmp_path / 'box.json'}", "--tags=submit", "--submitter=Us")
     made = shared_ck.good("generate", "submission", *words, "--division=open", f"--output={tmp_path / 'tree'}")
@@ -56,7 +56,7 @@ def test_a_tree_of_ours_is_accepted_and_complete(
         assert row["mAP"] == pytest.approx(100 * subject.mAP, abs=5e-4)
         assert row["value"] > 0
     assert checked["findings"] == []
-    # the tests that were run are there, in the places that the rules want: the closed division's checker finds them
+    # the tests that ran are in the places required by the rules: the closed division's checker finds them
     closed = shared_ck.good("generate", "submission", *words, "--division=closed", f"--output={tmp_path / 'closed'}", "--draft")
     offline = next(row for row in closed["results"] if row["scenario"] == "Offline")
     assert not {each["rule"] for each in offline["findings"]} & {
@@ -71,7 +71,9 @@ def test_a_tree_of_ours_is_accepted_and_complete(
     assert again["return"] == 4  # nothing is overwritten
 
 
-def test_what_is_missing_is_told_before_anything_is_laid_out(audited: dict[str, object], shared_ck: Ck, tmp_path: Path) -> None:
+def test_missing_inputs_are_reported_before_the_tree_is_written(
+    audited: dict[str, object], shared_ck: Ck, tmp_path: Path
+) -> None:
     (tmp_path / "box.json").write_text("{}")
     words = (f"--system={tmp_path / 'box.json'}", "--submitter=Us", f"--output={tmp_path / 'tree'}")
     assert shared_ck.json("generate", "submission", *words, "--tags=no-such-tag")["return"] == 16

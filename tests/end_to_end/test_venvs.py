@@ -1,4 +1,4 @@
-"""Venvs from a template: made, entered, listed, mended, removed."""
+"""Venvs from a template: create, activate, list, repair, remove."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_subshell_has_another_prompt(shared_ck: Ck, shell: str) -> None:
     if not shutil.which(shell):
         pytest.skip(f"{shell} is not installed")
     words = ["activate", "venv:mlperf-inference", f"--shell={shell}"]
-    # pty.spawn gives the shell a terminal of its own, as a fish has to have one, and carries our input to it
+    # pty.spawn gives the shell its own terminal, which fish requires, and forwards our input
     command = [sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])", str(shared_ck.program), *words]
     environment = shared_ck.environment | {"TERM": "xterm"}
     process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -51,7 +51,7 @@ def test_subshell_has_another_prompt(shared_ck: Ck, shell: str) -> None:
     assert b"CK mlperf-inference" in seen
 
 
-def test_venv_whose_python_vanished_is_told_and_mended(shared_ck: Ck) -> None:
+def test_venv_with_missing_python_is_reported_and_repaired(shared_ck: Ck) -> None:
     python = shared_ck.home / "CK/local/venv/mlperf-inference/venv/bin/python"
     target = os.readlink(python)
     python.unlink()
@@ -65,7 +65,7 @@ def test_venv_whose_python_vanished_is_told_and_mended(shared_ck: Ck) -> None:
         python.symlink_to(target)
 
 
-def test_python_that_is_not_there_is_told(fresh_ck: Ck) -> None:
+def test_missing_python_is_reported(fresh_ck: Ck) -> None:
     answer = fresh_ck.json("create", "venv:old", "--python=3.99")
     assert "no Python 3.99" in answer["error"]
     assert "available:" in answer["error"]

@@ -1,7 +1,7 @@
-"""Real exports with seeded weights, scored by the framework's own decoding and by ours.
+"""Real exports with seeded weights, scored with the framework's own decoding and with ours.
 
-Seeded weights detect nothing in particular. So the best detections of the framework itself are taken as the truth: its mAP is
-then far from 0 and 1, and each box, score and class that we read differently changes it.
+Seeded weights detect nothing meaningful. So the framework's own best detections are the ground truth: its mAP is
+then far from 0 and 1, and depends on every box, score and class that we read.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ np = pytest.importorskip("numpy")
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "program" / "object-detection"
 SHAPES = ROOT / "package" / "dataset-demo-shapes" / "shapes.py"
-_TRUE = 6  # detections of an image that are taken as its objects
-_THIN = 2  # pixels; boxes that are cut at the ends of an image may have no extent at all
+_TRUE = 6  # detections of an image that are used as its objects
+_THIN = 2  # pixels; boxes clipped at the edges of an image may have no extent at all
 _PATIENCE = 300  # s
 
 
@@ -48,7 +48,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def rgb(pictures: Path) -> list[Any]:
-    """The images, uint8 (height, width, 3), RGB, in their order."""
+    """The images in order, uint8 (height, width, 3), RGB."""
     cv2 = pytest.importorskip("cv2")
     rows = json.loads((pictures / "annotations" / "instances_val2017.json").read_text())["images"]
     return [cv2.imread(str(pictures / "val2017" / row["file_name"]))[..., ::-1] for row in rows]
@@ -56,7 +56,7 @@ def rgb(pictures: Path) -> list[Any]:
 
 @pytest.fixture
 def compare(pictures: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    """Score a model by its framework's detections and by our run of its file; both figures have to be the same."""
+    """Score a model by its framework's detections and by our run of its file; both figures must be equal."""
 
     def run(
         path: Path,
@@ -80,7 +80,7 @@ def compare(pictures: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
         print(f"mAP {expected:.4f} by the framework, {results['accuracy']['mAP']:.4f} by the run")
         assert 0.1 < expected < 0.999, f"mAP {expected} would not show a difference"
         assert results["accuracy"]["mAP"] == pytest.approx(expected, abs=tolerance)
-        return section
+        return dict(section)
 
     return run
 
@@ -91,7 +91,7 @@ def _write_truth(path: Path, images: Sequence[Mapping[str, Any]], found: Sequenc
         large = np.flatnonzero((own.boxes[:, 2:] - own.boxes[:, :2]).min(axis=1) > _THIN)
         for at in large[own.scores[large].argsort()[::-1][:_TRUE]]:
             x0, y0, x1, y1 = (float(number) for number in own.boxes[at])
-            shift = 0.05 * (len(annotations) % 5) * (x1 - x0)  # not quite where it was found
+            shift = 0.05 * (len(annotations) % 5) * (x1 - x0)  # slightly moved
             annotations.append({
                 "id": len(annotations) + 1, "image_id": image["id"], "category_id": int(own.classes[at]), "iscrowd": 0,
                 "bbox": [x0 + shift, y0, x1 - x0, y1 - y0], "area": (x1 - x0) * (y1 - y0),

@@ -1,4 +1,4 @@
-"""A detector under the names of TensorFlow's second exporter: as a SavedModel, and as ONNX by tf2onnx."""
+"""A detector with the names of TensorFlow 2's exporter: as a SavedModel, and as ONNX by tf2onnx."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAMES = ("detection_boxes", "detection_classes", "detection_scores", "num_detect
 
 
 class Detector(tf.Module):  # type: ignore[misc]  # tensorflow is not typed
-    """Answers a box, a class from 1 and a score for each cell of an image of any size."""
+    """Returns a box, a class from 1 and a score for each cell of an image of any size."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,14 +63,14 @@ def own(detector: Detector, image: Any) -> Found:
     return Found(boxes, answer["detection_scores"], answer["detection_classes"])
 
 
-def test_a_saved_model(rgb: list[Any], compare: Callable[..., dict[str, Any]], saved: tuple[Detector, Path]) -> None:
+def test_saved_model(rgb: list[Any], compare: Callable[..., dict[str, Any]], saved: tuple[Detector, Path]) -> None:
     detector, folder = saved
     found = [own(detector, image) for image in rgb]
     section = compare(folder / "saved_model.pb", found, range(1, KINDS + 1), "tensorflow", "tensorflow")
     assert (section["profile"], section["input"]) == ("tensorflow-detection", "input_tensor")
 
 
-def test_the_same_in_onnx(
+def test_saved_model_as_onnx(
     rgb: list[Any], compare: Callable[..., dict[str, Any]], saved: tuple[Detector, Path], tmp_path: Path
 ) -> None:
     pytest.importorskip("tf2onnx")
@@ -93,7 +93,7 @@ def converted(folder: Path, output: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*command, *given], env=environment, capture_output=True, text=True, check=False)
 
 
-def test_our_conversion_of_a_saved_model(
+def test_our_saved_model_conversion(
     rgb: list[Any], compare: Callable[..., dict[str, Any]], saved: tuple[Detector, Path], tmp_path: Path
 ) -> None:
     pytest.importorskip("tf2onnx")
@@ -109,7 +109,7 @@ VARIABLES = "variables/variables.data-00000-of-00001"
 
 
 @pytest.mark.parametrize("damage", ["cut short", "missing", "another signature"])
-def test_a_damaged_saved_model_is_an_error_with_its_folder(saved: tuple[Detector, Path], tmp_path: Path, damage: str) -> None:
+def test_corrupt_saved_model_is_an_error_with_folder(saved: tuple[Detector, Path], tmp_path: Path, damage: str) -> None:
     pytest.importorskip("tf2onnx")
     detector, folder = saved
     copy = tmp_path / "copy"

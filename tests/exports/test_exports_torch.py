@@ -1,4 +1,4 @@
-"""Networks of the shapes of YOLO and DETR, exported from PyTorch."""
+"""Networks with the interfaces of YOLO and DETR, exported from PyTorch."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def exported(network: Any, path: Path, names: list[str], size: tuple[int, int] =
 
 
 class Yolo(torch.nn.Module):
-    """Three grids of cells; each cell answers boxes around it and a score for each class.
+    """Three grids of cells; each cell predicts boxes around it and a score for each class.
 
     Parameters
     ----------
     objectness
-        Whether a box has a score of its own beside.
+        Whether a box has an additional objectness score.
     boxes
-        Of a cell.
+        Boxes per cell.
     decoded
         Whether boxes are in pixels, or centre and logarithm of the size in cells.
     """
@@ -78,7 +78,7 @@ class Yolo(torch.nn.Module):
 
 
 class EndToEnd(torch.nn.Module):
-    """The same with the best boxes chosen inside: corners, score and class."""
+    """The same with built-in selection of the best boxes: corners, score and class."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class EndToEnd(torch.nn.Module):
 
 
 class Detr(torch.nn.Module):
-    """Queries that attend to an image; each answers logits and a box as centre and size from 0 to 1."""
+    """Queries that attend to an image; each returns logits and a box as centre and size from 0 to 1."""
 
     def __init__(self, queries: int, kinds: int) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class Detr(torch.nn.Module):
 
 
 def letterbox(image: Any, side: int = SIDE) -> tuple[Any, float, int, int]:
-    """The image in the middle of a grey square, as (1, 3, side, side) from 0 to 1; ratio, columns left of it, rows above it."""
+    """The image centred on a grey square, as (1, 3, side, side) from 0 to 1; ratio, columns to its left, rows above it."""
     ratio = min(side / image.shape[0], side / image.shape[1])
     width, height = round(image.shape[1] * ratio), round(image.shape[0] * ratio)
     left, top = round((side - width) / 2 - 0.1), round((side - height) / 2 - 0.1)
@@ -126,7 +126,7 @@ def letterbox(image: Any, side: int = SIDE) -> tuple[Any, float, int, int]:
 
 
 def greedy(boxes: Any, scores: Any, kinds: Any, iou: float) -> list[int]:
-    """Suppression by class, the plain way; the best 300."""
+    """Straightforward suppression by class; the best 300."""
     kept: list[int] = []
     for at in np.argsort(-scores, kind="stable"):
         others = np.array([other for other in kept if kinds[other] == kinds[at]], dtype=np.int64)
@@ -141,13 +141,13 @@ def greedy(boxes: Any, scores: Any, kinds: Any, iou: float) -> list[int]:
 
 
 def out_of(corners: Any, image: Any, ratio: float, left: int, top: int) -> Any:
-    """Corners in the letterbox as corners in the image."""
+    """Corners in the letterbox converted to corners in the image."""
     found = (corners - np.array([left, top, left, top])) / ratio
     return found.clip(0, np.array([*image.shape[1::-1]] * 2))
 
 
 def own_yolo(network: Any, image: Any, iou: float) -> Found:
-    """As YOLO's validation decodes: every class of every box over 0.001, suppression by class, the best 300."""
+    """Like YOLO's validation: every class of every box above 0.001, suppression by class, the best 300."""
     given, ratio, left, top = letterbox(image)
     with torch.inference_mode():
         rows = network(given)[0].numpy()
@@ -172,7 +172,7 @@ def test_yolo(rgb: list[Any], compare: Compare, tmp_path: Path, boxes: int, obje
 
 
 def own_yolox(network: Any, image: Any) -> Found:
-    """As YOLOX does it: the best class of every cell over 0.01, suppression by class; BGR, the image in the corner."""
+    """Like YOLOX: the best class of every cell above 0.01, suppression by class; BGR, the image in the corner."""
     ratio = min(SIDE / image.shape[0], SIDE / image.shape[1])
     width, height = round(image.shape[1] * ratio), round(image.shape[0] * ratio)
     square = np.full((SIDE, SIDE, 3), 114, np.uint8)
@@ -199,7 +199,7 @@ def test_yolox(rgb: list[Any], compare: Compare, tmp_path: Path) -> None:
 
 
 class Rows(torch.nn.Module):
-    """A YOLO without objectness that answers a row for each box."""
+    """A YOLO without objectness that returns one row for each box."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -210,14 +210,14 @@ class Rows(torch.nn.Module):
         return self.inside(images).transpose(1, 2)
 
 
-def test_yolo_with_a_row_for_each_box(rgb: list[Any], compare: Compare, tmp_path: Path) -> None:
+def test_yolo_with_transposed_output(rgb: list[Any], compare: Compare, tmp_path: Path) -> None:
     network = Rows().eval()
     path = exported(network, tmp_path / "yolo.onnx", ["output0"])
     found = [own_yolo(network.inside, image, 0.7) for image in rgb]
     compare(path, found, range(1, KINDS + 1), profile="yolo-v8-rows")
 
 
-def test_yolo_with_its_choice_inside(rgb: list[Any], compare: Compare, tmp_path: Path) -> None:
+def test_yolo_with_built_in_nms(rgb: list[Any], compare: Compare, tmp_path: Path) -> None:
     network = EndToEnd().eval()
     found = []
     for image in rgb:

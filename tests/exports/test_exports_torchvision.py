@@ -63,7 +63,7 @@ def test_torchvision(
 
 
 def _settle(torch: Any, network: Any, images: list[Any]) -> None:
-    """Give the layers the statistics of the images, and the last ones weights by which places differ, as training would."""
+    """Give the layers the statistics of the images, and the last ones weights that make places differ, as training would."""
     for part, module in network.named_modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = 1.0

@@ -1,7 +1,7 @@
-"""torchvision, also beside a PyTorch for the CPU whose operators its build cannot be loaded for.
+"""torchvision, also with a CPU-only PyTorch that cannot load the operators of its build.
 
-The packages on PyPI are built for CUDA. Where PyTorch is not, torchvision's library of operators fails to load, and importing
-it fails with that. Suppression and RoIAlign are then defined here as the papers have them, in Python; exports do not use them.
+The packages on PyPI are built for CUDA. With another PyTorch, loading torchvision's library of operators fails, and with
+it the import. Suppression and RoIAlign are then defined here in Python, as in the papers; exports do not use them.
 """
 
 from __future__ import annotations

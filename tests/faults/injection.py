@@ -1,4 +1,4 @@
-"""Faults: a signal at the n-th call of the file system that a command makes, or a disk of so many bytes."""
+"""Faults: a signal at the n-th file system call of a command, or a disk with a limited number of bytes."""
 
 from __future__ import annotations
 
@@ -61,18 +61,18 @@ _HIDDEN = ("*.new", "*.removed", "*.old", "*.work", ".unzip*", ".bundle*", ".fet
 
 
 def count(operation: Operation, home: Path) -> int:
-    """How many points a command has at which it can be disturbed; it is run to its end."""
-    told = home / "count"
+    """The number of points at which a command can be interrupted; runs it to its end."""
+    output = home / "count"
     done = subprocess.run(
-        [sys.executable, "-c", _RUNNER, "0", "SIGKILL", str(told), *operation.words(home)],
+        [sys.executable, "-c", _RUNNER, "0", "SIGKILL", str(output), *operation.words(home)],
         env=environment(home), capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return int(told.read_text())
+    return int(output.read_text())
 
 
 def disturb(operation: Operation, home: Path, kind: str, share: float, points: int) -> subprocess.CompletedProcess[str]:
-    """Run a command; a fault strikes after a share (0–1) of its calls, or when a share of its space is written."""
+    """Run a command; a fault strikes after a fraction (0–1) of its calls, or when a fraction of its space is written."""
     if kind != "ENOSPC":
         point = 1 + int(share * points)
         command = [sys.executable, "-c", _RUNNER, str(point), kind, str(home / "count"), *operation.words(home)]
@@ -81,7 +81,7 @@ def disturb(operation: Operation, home: Path, kind: str, share: float, points: i
 
 
 def _on_small_disk(operation: Operation, home: Path, free: int) -> subprocess.CompletedProcess[str]:
-    """Move the store to a file system with so much free space, run, and move it back."""
+    """Move the store to a file system with that much free space, run, and move it back."""
     files = [path for path in home.rglob("*") if path.is_file() and not path.is_symlink()]
     used = sum(-(-path.stat().st_size // 4096) * 4096 for path in files)  # tmpfs counts pages
     script = (
@@ -104,15 +104,15 @@ def _on_small_disk(operation: Operation, home: Path, free: int) -> subprocess.Co
 
 
 def problems(home: Path) -> list[str]:
-    """What is wrong with a store after a fault, when the next commands have run."""
+    """Problems of a store after a fault and the next commands."""
     found = []
-    with tempfile.TemporaryDirectory() as told:
-        command = [sys.executable, "-c", _CHECKER, json.dumps(_CHECKS), told]
+    with tempfile.TemporaryDirectory() as output:
+        command = [sys.executable, "-c", _CHECKER, json.dumps(_CHECKS), output]
         done = subprocess.run(command, env=environment(home), capture_output=True, text=True, check=True)
         for number, (words, status) in enumerate(zip(_CHECKS, done.stdout.split(), strict=True)):
-            said = (Path(told) / str(number)).read_text()
-            if int(status) not in (0, 16) or "Traceback" in said or "bug in ck" in said:
-                found.append(f"`ck {words}` ended with {status}: {said.strip()[:300]}")
+            text = (Path(output) / str(number)).read_text()
+            if int(status) not in (0, 16) or "Traceback" in text or "bug in ck" in text:
+                found.append(f"`ck {words}` ended with {status}: {text.strip()[:300]}")
     for pattern in _HIDDEN:
         found += [f"left over: {path.relative_to(home)}" for path in home.rglob(pattern)]
     return found

@@ -1,4 +1,4 @@
-"""What is done when a fault strikes: a store to begin with, a command, and how the store may look afterwards."""
+"""Operations that faults interrupt: an initial store, a command, and the allowed final states."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _UID = "ab" * 8
 
 @dataclass(frozen=True)
 class Operation:
-    """A command with the store that it starts from.
+    """A command with its initial store.
 
     Attributes
     ----------
@@ -30,9 +30,9 @@ class Operation:
     words
         The command.
     state
-        What a user sees of the result; it has to be what it was before the command, or what it is after one that succeeds.
+        The result that a user sees; it must be that before the command, or that after a successful one.
     space
-        Bytes that the command needs, and some more.
+        Bytes that the command needs, with a margin.
     """
 
     prepare: Callable[[Path], None]
@@ -44,12 +44,12 @@ class Operation:
 def environment(home: Path) -> dict[str, str]:
     """The environment of a command."""
     own = {"CK_REPOS": str(home / "CK"), "CK_TOOLS": str(home / "CK-TOOLS"), "PYTHONPATH": str(ROOT)}
-    wheels = Path(virtualenv.seed.wheels.embed.__file__).parent  # those of pip and setuptools: no index is asked
+    wheels = Path(virtualenv.seed.wheels.embed.__file__).parent  # those of pip and setuptools: no index is used
     return {**os.environ, **own, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
 
 
 def ck(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """A command that nothing disturbs."""
+    """Run a command without faults."""
     return subprocess.run([sys.executable, "-m", "ck_repo", *words], env=environment(home), capture_output=True, text=True)
 
 
@@ -120,7 +120,7 @@ Path("results.json").write_text(json.dumps(results))
 
 
 def _benchmark(home: Path) -> None:
-    """A benchmark whose harness takes no framework, with packages that a run installs first."""
+    """A benchmark whose harness needs no framework, with packages that a run installs first."""
     _venv(home)
     local = home / "CK" / "local"
     metas: dict[str, dict[str, Any]] = {
@@ -180,7 +180,7 @@ def _zip(name: str) -> Callable[[Path], object]:
 
 
 def _works(home: Path) -> object:
-    """Whether the venv is there, and works."""
+    """Whether the venv exists and works."""
     python = home / "CK" / "local" / "venv" / "v" / "venv" / "bin" / "python"
     listed = (home / "CK" / "local" / "venv" / "v" / ".cm" / "meta.json").exists()
     if listed:

@@ -1,7 +1,7 @@
-"""Commands that are killed, interrupted or out of disk space at random moments leave old or new, and nothing half-made.
+"""Commands that are killed, interrupted or out of disk space at random points leave the old or the new state.
 
-``CK_FAULTS=N`` strikes each command N times with each fault (`nox -s faults` takes 100, and writes docs/faults.md); without it
-a few strikes are made. ``CK_FAULTS_SEED`` repeats a campaign.
+``CK_FAULTS=N`` injects each fault N times into each command (`nox -s faults` uses 100, and writes docs/faults.md); without it
+there are only a few. ``CK_FAULTS_SEED`` repeats a campaign.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _QUICK = (("unzip", "SIGKILL", 0.9), ("unzip", "SIGINT", 0.7), ("ren", "SIGKILL"
 
 
 def _strike(name: str, kind: str, share: float, points: int, seed: Path, home: Path) -> str:
-    """One fault; what came of it."""
+    """One fault and its outcome."""
     shutil.rmtree(home, ignore_errors=True)
     shutil.copytree(seed, home, symlinks=True)
     operation = OPERATIONS[name]
@@ -42,10 +42,10 @@ def _strike(name: str, kind: str, share: float, points: int, seed: Path, home: P
     shutil.rmtree(again, ignore_errors=True)
     home.rename(home.with_name("struck"))
     shutil.copytree(seed, home, symlinks=True)
-    assert disturb(operation, home, "SIGKILL", 2.0, points).returncode == 0  # beyond the last point: nothing strikes
+    assert disturb(operation, home, "SIGKILL", 2.0, points).returncode == 0  # beyond the last point: no fault
     new = operation.state(home)
     shutil.rmtree(home.with_name("struck"))
-    if name in ("unzip", "import") and after != new:  # several entries, each of which is old or new
+    if name in ("unzip", "import") and after != new:  # several entries, each of them old or new
         assert all(row in [*_list(before), *_list(new)] for row in _list(after))
         return "some new"
     assert after == new
@@ -67,7 +67,7 @@ def _prepared(name: str, tmp_path: Path) -> tuple[Path, Path, int]:
 
 @pytest.mark.skipif(bool(_TIMES), reason="the long campaign runs")
 @pytest.mark.parametrize(("name", "kind", "share"), _QUICK)
-def test_a_fault_leaves_old_or_new(tmp_path: Path, name: str, kind: str, share: float) -> None:
+def test_fault_leaves_old_or_new_state(tmp_path: Path, name: str, kind: str, share: float) -> None:
     seed, home, points = _prepared(name, tmp_path)
     _strike(name, kind, share, points, seed, home)
 
@@ -75,7 +75,7 @@ def test_a_fault_leaves_old_or_new(tmp_path: Path, name: str, kind: str, share: 
 @pytest.mark.skipif(not _TIMES, reason="CK_FAULTS=N runs the campaign")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
-def test_many_faults_leave_old_or_new(tmp_path: Path, name: str, kind: str) -> None:
+def test_many_faults_leave_old_or_new_state(tmp_path: Path, name: str, kind: str) -> None:
     if kind == "ENOSPC" and not shutil.which("unshare"):
         pytest.skip("needs unshare, to mount a small disk")
     seed, home, points = _prepared(name, tmp_path)

@@ -1,7 +1,7 @@
-"""Commands under a clock that is wrong or jumps (libfaketime): the same results as under a right one.
+"""Commands with a wrong or jumping clock (libfaketime) give the same results as with a right one.
 
-A board without a battery begins in 1970; years before 1980 and after 2107 have no place in a ZIP file. The clock is that of the
-command alone: the store is made, and checked, under the right one, so that time goes back or forth between any two commands.
+A board without a battery starts in 1970; ZIP files cannot store years before 1980 or after 2107. Only the command's own
+clock is changed: the store is created and checked with the right one, so that time jumps between any two commands.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from faults.operations import OPERATIONS, Operation, environment
 pytestmark = pytest.mark.skipif(not shutil.which("faketime"), reason="needs faketime (Debian's package of that name)")
 
 _CLOCKS = ("1970-01-02 00:00:00", "2150-01-01 00:00:00")
-# libfaketime moves the end of time.sleep, a reading of the monotonic clock, as if it were a time of day; it leaves select alone
+# libfaketime shifts the end of time.sleep, a monotonic time, as if it were a time of day; it does not affect select
 _RUNNER = """
 import select, sys, time
 time.sleep = lambda seconds: select.select([], [], [], seconds)
@@ -40,7 +40,7 @@ def _library() -> str:
 
 
 def _expected(operation: Operation, home: Path) -> object:
-    """The state after the command under the right clock; the store is then as before."""
+    """The state after the command with the right clock; the store is then restored."""
     operation.prepare(home)
     seed = home.with_name("seed")
     shutil.copytree(home, seed, symlinks=True)
@@ -54,7 +54,7 @@ def _expected(operation: Operation, home: Path) -> object:
 
 @pytest.mark.parametrize("clock", _CLOCKS)
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
-def test_command_under_a_wrong_clock(tmp_path: Path, name: str, clock: str) -> None:
+def test_command_with_wrong_clock(tmp_path: Path, name: str, clock: str) -> None:
     home = tmp_path / "home"
     expected = _expected(OPERATIONS[name], home)
     done = _under({}, OPERATIONS[name], home, "faketime", clock)
@@ -63,7 +63,7 @@ def test_command_under_a_wrong_clock(tmp_path: Path, name: str, clock: str) -> N
 
 
 @pytest.mark.parametrize("moment", ["@1970-01-02 00:00:00", "@2150-01-01 00:00:00"])
-def test_clock_that_jumps_during_a_run(tmp_path: Path, moment: str) -> None:
+def test_clock_jump_during_run(tmp_path: Path, moment: str) -> None:
     home = tmp_path / "home"
     operation = OPERATIONS["run"]
     expected = _expected(operation, home)

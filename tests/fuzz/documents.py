@@ -1,4 +1,4 @@
-"""Valid documents of every kind that is parsed, small and made here."""
+"""Small generated documents of every kind that is parsed."""
 
 from __future__ import annotations
 

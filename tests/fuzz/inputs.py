@@ -1,4 +1,4 @@
-"""Inputs for parsers: valid ones, damaged at random."""
+"""Randomly damaged inputs for parsers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-# what JSON can hold where something else is expected
+# JSON values for places where something else is expected
 _ODD: list[Any] = [
     None, True, False, 0, -1, 1, 2**31, 2**63, 10**400, -(10**400), 0.5, 1e308, float("inf"), float("-inf"), float("nan"), "",
     "text", "0", "1.5", "²", "\x00", "\x1b[31m", "\ud800", "a\tb", "../x", "/etc/passwd", "x" * 5000, "é" * 300, [], {}, [[]],
@@ -28,7 +28,7 @@ def odd_values() -> st.SearchStrategy[Any]:
 
 @st.composite
 def damaged_json(draw: st.DrawFn, documents: list[dict[str, Any]]) -> Any:
-    """A document with some of its values, at any depth, replaced, removed or given another key."""
+    """A document with some values, at any depth, replaced, removed or moved to another key."""
     document = copy.deepcopy(draw(st.sampled_from(documents)))
     for _ in range(draw(st.integers(1, 3))):
         places = list(_places(document))
@@ -58,7 +58,7 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
 
 @st.composite
 def damaged_bytes(draw: st.DrawFn, contents: list[bytes]) -> bytes:
-    """A content cut, flipped, repeated or mixed with noise."""
+    """A content truncated, flipped, repeated or mixed with random bytes."""
     data = bytearray(draw(st.sampled_from(contents)))
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(data)))
@@ -82,7 +82,7 @@ def damaged_bytes(draw: st.DrawFn, contents: list[bytes]) -> bytes:
 
 
 def as_file(value: Any) -> bytes:
-    """JSON as a file has it; lone surrogates and constants of JavaScript stay."""
+    """JSON as in a file; with lone surrogates and JavaScript's constants."""
     try:
         return json.dumps(value).encode()
     except ValueError:  # an integer too long to print

@@ -333,13 +333,13 @@ def _images(folder: Path) -> Path:
 
 
 def _data_set(kind: str, folder: Path, annotations: Path) -> object:
-    """What the reader of annotations says of a data set: a description, or an error."""
+    """The result of the annotation reader for a data set: a description, or an error."""
     named = annotations if annotations.suffix in (".json", ".csv") else ""
     return answer({"format": kind, "path": str(_images(folder)), "annotations": str(named)})
 
 
 def _caught(read: Callable[[], object]) -> object:
-    """What the harness's reader returns, or its error."""
+    """The result of the harness's reader, or its error."""
     try:
         return read()
     except HarnessError as error:

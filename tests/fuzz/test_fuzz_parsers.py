@@ -1,4 +1,4 @@
-"""Whatever a file or a command line holds, a parser answers with a result or with an error of ck's own family.
+"""Whatever a file or command line contains, a parser returns a result or raises an error of ck's own family.
 
 ``CK_FUZZ=N`` sets the number of inputs in all (5,000 without it; `nox -s fuzz` takes a million). Inputs that once failed are in
 `found.json`, by target, and are tried first.
@@ -31,12 +31,12 @@ _LONG = "CK_FUZZ" in os.environ
 
 
 class TooLongError(BaseException):
-    """An input took more than its time."""
+    """An input exceeded its time."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def limits() -> Iterator[None]:
-    """Bound the time of each input by the processor's clock, and in a long run the memory too."""
+    """Limit the CPU time of each input, and in a long run the memory too."""
 
     def stop(number: int, frame: object) -> None:
         raise TooLongError
@@ -68,7 +68,7 @@ def _try(name: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(TARGETS))
-def test_any_input_gives_a_result_or_an_error_of_ours(name: str, ck_home: Path) -> None:
+def test_any_input_gives_a_result_or_our_error(name: str, ck_home: Path) -> None:
     @settings(
         max_examples=max(_ALL // len(TARGETS), 1),
         deadline=None,
@@ -86,5 +86,5 @@ def test_any_input_gives_a_result_or_an_error_of_ours(name: str, ck_home: Path) 
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in sorted(_FOUND.items()) for value in values])
-def test_an_input_that_once_failed_is_handled(name: str, value: Any, ck_home: Path) -> None:
+def test_past_failure_is_handled(name: str, value: Any, ck_home: Path) -> None:
     _try(name, base64.b64decode(value["base64"]) if isinstance(value, dict) and set(value) == {"base64"} else value)

@@ -1,4 +1,4 @@
-"""What these tests share: the local server, and the command `ck` in a process of its own."""
+"""Shared fixtures: the local server, and the command `ck` in a separate process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ck_repo.store.writing import create_entry
 
 
 class Ck:
-    """A `ck` that runs beside the test."""
+    """A `ck` that runs concurrently with the test."""
 
     def __init__(self, *words: str) -> None:
         pipe = subprocess.PIPE
@@ -34,7 +34,7 @@ class Ck:
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True)
 
     def said(self, text: str) -> bool:
-        """Wait until it says so on stderr; false if it ends without."""
+        """Wait until it prints this on stderr; false if it ends first."""
         assert self.process.stderr is not None
         return any(text in line for line in self.process.stderr)
 
@@ -44,14 +44,14 @@ class Ck:
         return {**json.loads(out), "stderr": err}
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
-        """As `kill -9` does it, or Ctrl-C."""
+        """Like `kill -9` or Ctrl-C."""
         self.process.send_signal(number)
         self.process.communicate(timeout=WAIT)
 
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Ck]]:
-    """Start `ck` with these words; what still runs at the end of the test is killed."""
+    """Start `ck` with these words; processes still running at the end of the test are killed."""
     running: list[Ck] = []
 
     def begin(*words: str) -> Ck:
@@ -66,7 +66,7 @@ def start() -> Iterator[Callable[..., Ck]]:
 
 @pytest.fixture
 def package() -> Callable[..., Entry]:
-    """Make a package in the repository `local`, whose tag is its alias."""
+    """Create a package in the repository `local`, tagged with its alias."""
 
     def make(alias: str, *steps: dict[str, Any], **meta: Any) -> Entry:
         repositories = Repositories()
@@ -78,7 +78,7 @@ def package() -> Callable[..., Entry]:
 
 @pytest.fixture
 def visible(ck_home: Path) -> Callable[[], list[str]]:
-    """What a user sees in CK_TOOLS."""
+    """Entries in CK_TOOLS that a user sees."""
 
     def names() -> list[str]:
         root = ck_home / "CK-TOOLS"
@@ -89,7 +89,7 @@ def visible(ck_home: Path) -> Callable[[], list[str]]:
 
 @pytest.fixture
 def ck(capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
-    """Run `ck` in this process; its JSON, and the exit status is what the JSON says."""
+    """Run `ck` in this process; return its JSON, whose return code must equal the exit status."""
 
     def run(*words: str) -> dict[str, Any]:
         status = main([*words, "--out=json"])
@@ -102,7 +102,7 @@ def ck(capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def venv() -> Entry:
-    """The default venv, as far as a script needs one: an interpreter."""
+    """The part of the default venv that a script needs: an interpreter."""
     repositories = Repositories()
     meta = {"template": "none", "python_version": platform.python_version()}
     entry = create_entry(repositories.writable(), "venv", DEFAULT_NAME, meta)
@@ -112,7 +112,7 @@ def venv() -> Entry:
 
 @pytest.fixture
 def lock(tmp_path: Path) -> Callable[..., str]:
-    """Write a lock of packages; its file, as an option."""
+    """Write a lock of packages; return the option that names its file."""
 
     def make(**packages: LockedPackage) -> str:
         found = find_interpreter("")

@@ -1,4 +1,4 @@
-"""A package index of our own, in a folder."""
+"""A local package index in a folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Index:
     def release(
         self, name: str, version: str, content: str = "x = 1\n", yanked: str = "", needs: str = "", **more: str
     ) -> None:
-        """Publish a wheel; a version that is there is replaced."""
+        """Publish a wheel; an existing version is replaced."""
         info = f"{name}-{version}.dist-info"
         files = {
             f"{name}.py": content,

@@ -1,4 +1,4 @@
-"""Several processes that write at once: no change is lost, one of several claims to a name wins, and the others are told."""
+"""Concurrent writers: no change is lost, one of several claims to a name wins, and the others fail with a message."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Outcome = tuple[int, str]
 
 
 def at_once(commands: Sequence[Sequence[str]]) -> list[Outcome]:
-    """Start every command, let all of them go at one moment, and return exit status and stderr of each."""
+    """Start every command, release them simultaneously, and return exit status and stderr of each."""
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", _RUNNER, *words],
@@ -45,9 +45,9 @@ def at_once(commands: Sequence[Sequence[str]]) -> list[Outcome]:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    told = [process.communicate()[1] for process in processes]
-    assert not any("Traceback" in text or "bug in ck" in text for text in told)
-    return [(process.returncode, text) for process, text in zip(processes, told, strict=True)]
+    errors = [process.communicate()[1] for process in processes]
+    assert not any("Traceback" in text or "bug in ck" in text for text in errors)
+    return [(process.returncode, text) for process, text in zip(processes, errors, strict=True)]
 
 
 def _statuses(outcomes: list[Outcome]) -> list[int]:
@@ -56,13 +56,13 @@ def _statuses(outcomes: list[Outcome]) -> list[int]:
 
 @pytest.fixture
 def entry(ck_home: Path) -> None:
-    """An entry that everybody writes to."""
+    """An entry that all processes write to."""
     create_entry(Repositories().writable(), "dataset", "a", {"tags": ["x"]})
 
 
 @pytest.fixture(autouse=True)
 def nothing_left(ck_home: Path) -> object:
-    """After each test only whole entries are there."""
+    """After each test only complete entries exist."""
     yield
     assert [path.name for path in repos_root().glob(".pending/*")] == ["commit.lock"]
     hidden = [path for path in repos_root().glob("local/*/.*") if path.name != ".cm" and path.parent.name != ".bin"]
@@ -71,14 +71,14 @@ def nothing_left(ck_home: Path) -> object:
 
 
 @pytest.mark.usefixtures("entry")
-def test_eight_updates_of_one_entry_lose_none() -> None:
+def test_eight_concurrent_updates_of_an_entry_lose_none() -> None:
     done = at_once([["update", "dataset:a", f"--dict.key{number}=1"] for number in range(8)])
     assert _statuses(done) == [0] * 8
     assert set(load(Repositories(), "dataset", "a").meta()) == {"tags", *(f"key{number}" for number in range(8))}
 
 
 @pytest.mark.usefixtures("entry")
-def test_one_of_three_renames_wins_and_the_others_are_told() -> None:
+def test_one_of_three_concurrent_renames_wins() -> None:
     done = at_once([["ren", "dataset:a", f"dataset:b{number}"] for number in range(3)])
     assert _statuses(done)[0] == 0
     assert set(_statuses(done)[1:]) <= {4, 16}
@@ -87,27 +87,27 @@ def test_one_of_three_renames_wins_and_the_others_are_told() -> None:
 
 
 @pytest.mark.usefixtures("entry")
-def test_an_entry_that_one_removes_and_another_renames_is_in_one_state() -> None:
+def test_concurrent_remove_and_rename_leave_one_state() -> None:
     done = at_once([["rm", "dataset:a", "--force"], ["ren", "dataset:a", "dataset:b"]])
     assert 0 in _statuses(done)
     assert len(find(Repositories(), "dataset")) == (1 if done[1][0] == 0 and done[0][0] else 0)
 
 
-def test_one_of_eight_that_add_an_alias_wins() -> None:
+def test_one_of_eight_adding_an_alias_wins() -> None:
     done = at_once([["add", "dataset:a", f"--tags=t{number}"] for number in range(8)])
     assert _statuses(done) == [0] + [4] * 7
     winner = next(number for number, (code, _) in enumerate(done) if code == 0)
     assert load(Repositories(), "dataset", "a").tags() == {f"t{winner}"}
 
 
-def test_one_of_eight_that_add_a_uid_wins() -> None:
+def test_one_of_eight_adding_a_uid_wins() -> None:
     done = at_once([["add", f"dataset:a{number}", f"--data_uid={'c' * 16}"] for number in range(8)])
     assert _statuses(done) == [0] + [4] * 7
     assert len(find(Repositories(), "dataset")) == 1
 
 
 @pytest.mark.usefixtures("entry")
-def test_one_of_two_that_zip_to_a_name_wins(tmp_path: Path) -> None:
+def test_one_of_two_writing_an_archive_wins(tmp_path: Path) -> None:
     output = tmp_path / "out.zip"
     done = at_once([["zip", "dataset:a", f"--archive_name={output}"]] * 4)
     assert _statuses(done) == [0, 4, 4, 4]
@@ -115,13 +115,13 @@ def test_one_of_two_that_zip_to_a_name_wins(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if "zip" in path.name] == ["out.zip"]
 
 
-def test_the_same_file_detected_by_eight_is_one_entry(tmp_path: Path) -> None:
+def test_file_detected_eight_times_is_one_entry(tmp_path: Path) -> None:
     done = at_once([["detect", "soft:compiler.python", f"--full_path={sys.executable}"]] * 8)
     assert _statuses(done) == [0] * 8
     assert len(find(Repositories(), "env")) == 1
 
 
-def test_one_package_installed_by_four_is_installed_once(tmp_path: Path) -> None:
+def test_package_installed_by_four_is_installed_once(tmp_path: Path) -> None:
     recipe = {"tags": ["made"], "version": "1", "install": [{"copy": {"file": "data.txt"}}], "file": "data.txt"}
     made = create_entry(Repositories().writable(), "package", "made", recipe)
     (made.path / "data.txt").write_text("content")

@@ -1,4 +1,4 @@
-"""Data sets of one's own on the command line: registered by name, shown, converted, and noticed when they change."""
+"""The user's data sets on the command line: registered by name, shown, converted, and checked for changes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def yolo(tmp_path: Path) -> Path:
     return root
 
 
-def test_a_data_set_is_registered_by_name_and_shown(ck: Run, yolo: Path) -> None:
+def test_data_set_is_registered_by_name_and_shown(ck: Run, yolo: Path) -> None:
     answer = ck("detect", "soft:dataset.yolo", f"--full_path={yolo}", "--name=robots", "--extra_tags=mine")
     assert answer["env"]["name"] == "robots"
     assert {"dataset", "object-detection", "yolo", "mine"} <= set(answer["tags"])
@@ -42,7 +42,7 @@ def test_a_data_set_is_registered_by_name_and_shown(ck: Run, yolo: Path) -> None
     assert "did you mean robots?" in missing["error"]
 
 
-def test_a_data_set_is_converted_to_the_format_of_coco(ck: Run, yolo: Path, tmp_path: Path) -> None:
+def test_data_set_is_converted_to_coco(ck: Run, yolo: Path, tmp_path: Path) -> None:
     ck("detect", "soft:dataset.yolo", f"--full_path={yolo}", "--name=robots")
     target = tmp_path / "out.json"
     assert ck("convert", "dataset:robots", "--format=coco", f"--output={target}")["path"] == str(target)
@@ -58,7 +58,7 @@ def test_a_data_set_is_converted_to_the_format_of_coco(ck: Run, yolo: Path, tmp_
     assert ck("show", "dataset:same")["boxes"] == 4
 
 
-def test_a_run_converts_what_is_not_in_the_format_of_coco(ck: Run, yolo: Path) -> None:
+def test_run_converts_other_formats_to_coco(ck: Run, yolo: Path) -> None:
     ck("detect", "soft:dataset.yolo", f"--full_path={yolo}", "--name=robots")
     plan = ck("explain", "program:object-detection", "--dataset=robots")["plan"]
     rows = {row["dependency"]: row for row in plan}
@@ -67,7 +67,7 @@ def test_a_run_converts_what_is_not_in_the_format_of_coco(ck: Run, yolo: Path) -
 
 
 @pytest.mark.parametrize("part", ["images/val/b.jpg", "labels/val/b.txt", "data.yaml", "labels/val/c.txt"])
-def test_changes_of_any_file_are_noticed_and_read_again(ck: Run, yolo: Path, part: str) -> None:
+def test_file_changes_are_detected_and_reread(ck: Run, yolo: Path, part: str) -> None:
     uid = ck("detect", "soft:dataset.yolo", f"--full_path={yolo}", "--name=robots")["env_uid"]
     path = yolo / part
     content = path.read_bytes() if path.exists() else b""
@@ -80,7 +80,7 @@ def test_changes_of_any_file_are_noticed_and_read_again(ck: Run, yolo: Path, par
     assert ck("explain", "program:object-detection", "--dataset=robots")["return"] == 0
 
 
-def test_what_is_wrong_is_said_at_registration_and_nothing_is_registered(ck: Run, yolo: Path) -> None:
+def test_errors_are_reported_at_registration(ck: Run, yolo: Path) -> None:
     (yolo / "labels/val/a.txt").write_text("0 1.5 0.5 0.25 0.5\n")
     failed = ck("detect", "soft:dataset.yolo", f"--full_path={yolo}", "--name=robots")
     assert failed["return"] == 9

@@ -1,4 +1,4 @@
-"""A backend and a network that a package in the venv adds by their declarations alone: recognised, converted, run, recorded."""
+"""A backend and a network added by a package in the venv through declarations alone: recognised, converted, run, recorded."""
 
 from __future__ import annotations
 
@@ -126,14 +126,14 @@ def site(venv: Entry) -> Path:
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    """A file of PyTorch with the made-up network's one weight."""
+    """A PyTorch file with the toy network's only weight."""
     content = zipped(table({"blob.threshold": tensor("0", [1])}), {"0": np.array([40], np.float32).tobytes()})
     path = tmp_path / "blobs.pytorch"
     path.write_bytes(content)
     return path
 
 
-def test_a_declared_network_runs_on_a_declared_backend(ck: Run, site: Path, weights: Path) -> None:
+def test_declared_network_runs_on_declared_backend(ck: Run, site: Path, weights: Path) -> None:
     found = ck("detect", "soft:model.pytorch", f"--full_path={weights}", "--extra_tags=mine", "--dataset=demo,shapes")
     model = found["env"]["model"]
     assert (model["network"], model["benchmark"], model["profile"]) == ("blobs", "ssd-mobilenet", "blobs-300")
@@ -159,7 +159,7 @@ def test_a_declared_network_runs_on_a_declared_backend(ck: Run, site: Path, weig
     assert (spec["input"], spec["boxes"], spec["scaling"], spec["box_order"]) == ("picture", "where", "none", "yxyx")
 
 
-def test_a_declared_backend_is_planned_with_what_it_needs(ck: Run, site: Path, weights: Path) -> None:
+def test_declared_backend_is_planned_with_its_dependencies(ck: Run, site: Path, weights: Path) -> None:
     ck("detect", "soft:model.pytorch", f"--full_path={weights}", "--extra_tags=mine", "--dataset=demo,shapes")
     plan = ck("explain", "program:object-detection", "--model=mine", "--backend=blobs")["plan"]
     chosen = {row["dependency"]: row.get("package") or row["name"] for row in plan}
@@ -170,13 +170,13 @@ def test_a_declared_backend_is_planned_with_what_it_needs(ck: Run, site: Path, w
     assert "did you mean blobs" in wrong["error"]
 
 
-def test_a_network_is_unknown_without_its_declaration(ck: Run, venv: Entry, weights: Path) -> None:
+def test_network_is_unknown_without_declaration(ck: Run, venv: Entry, weights: Path) -> None:
     answer = ck("detect", "soft:model.pytorch", f"--full_path={weights}")
     assert "its weights do not belong to a known network; blob.threshold" in answer["error"]
     assert "ssd-mobilenet-v1, ssd-resnet34-1200" in answer["error"]
 
 
-def test_a_declaration_that_is_not_data_is_refused_by_name(ck: Run, site: Path) -> None:
+def test_non_literal_declaration_is_rejected_by_name(ck: Run, site: Path) -> None:
     mark = site / "ran"
     (site / "blob_backend.py").write_text(f"BACKEND = dict(runs=open({str(mark)!r}, 'w').name)\n")
     answer = ck("explain", "program:object-detection")

@@ -1,4 +1,4 @@
-"""`ck detect soft`, then what is registered is used."""
+"""`ck detect soft` registers, and later commands use it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def model(tmp_path: Path) -> Path:
     return Path(shutil.copy(default_repository_root() / "package/model-demo-ssd/demo_ssd.onnx", tmp_path / "mine.onnx"))
 
 
-def test_a_model_of_one_s_own_is_registered_and_comes_first(ck: Run, model: Path) -> None:
+def test_user_model_is_registered_and_comes_first(ck: Run, model: Path) -> None:
     answer = ck("detect", "soft:model.onnx", f"--full_path={model}", "--extra_tags=demo,mine")
     assert answer["env"]["file"] == str(model)
     assert {"model", "onnx", "mine"} <= set(answer["tags"])
@@ -35,7 +35,7 @@ def test_a_model_of_one_s_own_is_registered_and_comes_first(ck: Run, model: Path
     assert {"name": "model-demo-ssd", "why": "registered components take precedence over packages"} in row["passed_over"]
 
 
-def test_a_model_that_is_gone_is_passed_over(ck: Run, model: Path) -> None:
+def test_missing_model_is_skipped(ck: Run, model: Path) -> None:
     ck("detect", "soft:model.onnx", f"--full_path={model}", "--extra_tags=demo")
     model.unlink()
     (row,) = ck("explain", "package", "--tags=model,demo")["plan"]
@@ -43,7 +43,7 @@ def test_a_model_that_is_gone_is_passed_over(ck: Run, model: Path) -> None:
     assert f"{model} is missing" in row["passed_over"][0]["why"]
 
 
-def test_forgetting_leaves_the_file(ck: Run, model: Path) -> None:
+def test_unregistering_keeps_the_file(ck: Run, model: Path) -> None:
     uid = ck("detect", "soft:model.onnx", f"--full_path={model}")["env_uid"]
     assert ck("rm", f"env:{uid}", "--force")["return"] == 0
     assert model.exists()
@@ -51,7 +51,7 @@ def test_forgetting_leaves_the_file(ck: Run, model: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 1000, None])
-def test_a_damaged_model_is_not_registered(ck: Run, model: Path, content: bytes | None) -> None:
+def test_corrupt_model_is_not_registered(ck: Run, model: Path, content: bytes | None) -> None:
     model.write_bytes(model.read_bytes()[:100_000] if content is None else content)
     failed = ck("detect", "soft:model.onnx", f"--full_path={model}")
     assert failed["return"] == 9
@@ -59,7 +59,7 @@ def test_a_damaged_model_is_not_registered(ck: Run, model: Path, content: bytes 
     assert ck("show", "env")["lst"] == []
 
 
-def test_images_are_registered_by_one_of_them(ck: Run, tmp_path: Path) -> None:
+def test_data_set_is_registered_by_one_image(ck: Run, tmp_path: Path) -> None:
     content = coco_sets.write_coco(tmp_path / "coco", images=12)
     image = tmp_path / "coco/val2017" / content["images"][4]["file_name"]
     answer = ck("detect", "soft:dataset.coco.2017.val", f"--full_path={image}", "--extra_tags=small")
@@ -68,20 +68,20 @@ def test_images_are_registered_by_one_of_them(ck: Run, tmp_path: Path) -> None:
     assert row["source"] == "registered"
 
 
-def test_an_interpreter_is_registered_and_without_a_path_all_are_listed(ck: Run) -> None:
+def test_interpreters_are_registered_or_listed(ck: Run) -> None:
     answer = ck("detect", "soft:compiler.python", f"--full_path={sys.executable}")
     assert answer["env"]["version"] == "{}.{}.{}".format(*sys.version_info[:3])
     versions = [row["version"] for row in ck("detect", "soft:compiler.python")["lst"]]
     assert answer["env"]["version"] in versions
 
 
-def test_without_a_path_the_disk_is_not_searched_for_models(ck: Run) -> None:
+def test_disk_is_not_searched_for_models_without_path(ck: Run) -> None:
     failed = ck("detect", "soft:model.onnx")
     assert failed["return"] == 2
     assert "--full_path=" in failed["error"]
 
 
-def test_a_registered_python_is_taken_for_a_venv(ck: Callable[..., Any], tmp_path: Path) -> None:
+def test_registered_python_is_used_for_venv(ck: Callable[..., Any], tmp_path: Path) -> None:
     mine = tmp_path / "mine/python3.11"
     mine.parent.mkdir()
     version = platform.python_version()
@@ -95,7 +95,7 @@ def test_a_registered_python_is_taken_for_a_venv(ck: Callable[..., Any], tmp_pat
 
 
 @pytest.mark.parametrize("old", [False, True])
-def test_a_file_of_pytorch_is_registered_and_led_to_its_framework(ck: Run, tmp_path: Path, old: bool) -> None:
+def test_pytorch_file_is_registered_for_its_framework(ck: Run, tmp_path: Path, old: bool) -> None:
     torch = pytest.importorskip("torch")
     from object_detection.models.ssd_mobilenet import SSDMobileNet
 
@@ -110,7 +110,7 @@ def test_a_file_of_pytorch_is_registered_and_led_to_its_framework(ck: Run, tmp_p
         assert [row["package"] for row in plan if row["dependency"] == "weights"] == [last]
 
 
-def test_a_hostile_file_of_pytorch_is_not_registered(ck: Run, tmp_path: Path) -> None:
+def test_malicious_pytorch_file_is_not_registered(ck: Run, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
 
     class Hostile:

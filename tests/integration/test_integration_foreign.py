@@ -1,4 +1,4 @@
-"""What another's repository can and cannot do here, and what a removal or a move can lose."""
+"""What a foreign repository may do, and what a removal or a move may lose."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ Ck = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def foreign() -> Repositories:
-    """Repositories, with one that came from somebody else."""
+    """Repositories, including a foreign one."""
     repositories = Repositories()
     repositories.add("theirs")
     return repositories
 
 
-def test_a_program_of_another_repository_is_not_run_unasked(foreign: Repositories) -> None:
+def test_foreign_program_needs_trust(foreign: Repositories) -> None:
     ours = load(foreign, "program", "object-detection")
     copy = writing.copy_entry(ours, foreign.get("theirs"), "program", "object-detection")
     plan = prepare(Session(foreign), load(foreign, "program", "object-detection", "theirs"), RunOptions())
@@ -44,20 +44,20 @@ def test_a_program_of_another_repository_is_not_run_unasked(foreign: Repositorie
         execute(Session(foreign), plan)
 
 
-def test_a_venv_of_another_repository_is_not_used(foreign: Repositories) -> None:
+def test_foreign_venv_is_not_used(foreign: Repositories) -> None:
     writing.create_entry(foreign.get("theirs"), "venv", "mlperf-inference", {"template": "x", "python_version": "3.11.0"})
     assert find_venv(Session(foreign), "mlperf-inference") is None
 
 
 @pytest.mark.parametrize("name", ["--index-url=http://x", "evil @ file:///tmp/evil", "-r x", "a b"])
-def test_a_recipe_s_python_package_is_a_plain_name(foreign: Repositories, name: str) -> None:
+def test_recipe_python_package_must_be_a_plain_name(foreign: Repositories, name: str) -> None:
     meta = {"tags": ["x"], "python_package": {"name": name}}
     entry = writing.create_entry(foreign.get("theirs"), "package", "evil", meta)
     with pytest.raises(ConfigError, match="not the name of a Python package"):
         read_component(entry)
 
 
-def test_a_foreign_recipe_s_python_package_is_not_installed_unasked(foreign: Repositories, ck: Ck, venv: Entry) -> None:
+def test_foreign_python_package_needs_trust(foreign: Repositories, ck: Ck, venv: Entry) -> None:
     meta = {"tags": ["their-lib"], "python_package": {"name": "their-lib"}}
     writing.create_entry(foreign.get("theirs"), "package", "their-lib", meta)
     answer = ck("install", "package", "--tags=their-lib")
@@ -66,7 +66,7 @@ def test_a_foreign_recipe_s_python_package_is_not_installed_unasked(foreign: Rep
 
 
 @pytest.mark.parametrize("name", [".git", ".git/config", "dataset/a/.git"])
-def test_an_archive_that_brings_git_settings_is_refused(tmp_path: Path, ck_home: Path, ck: Ck, name: str) -> None:
+def test_archive_with_git_settings_is_rejected(tmp_path: Path, ck_home: Path, ck: Ck, name: str) -> None:
     archive = tmp_path / "a.zip"
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr(".ckr.json", json.dumps({"data_alias": "bad", "data_uid": "0123456789abcdef", "dict": {}}))
@@ -77,13 +77,13 @@ def test_an_archive_that_brings_git_settings_is_refused(tmp_path: Path, ck_home:
     assert not (ck_home / "CK/bad").exists()
 
 
-def test_rm_of_a_registered_repository_keeps_its_folder(ck: Ck, tmp_path: Path) -> None:
+def test_rm_of_registered_repository_keeps_folder(ck: Ck, tmp_path: Path) -> None:
     made = ck("add", "repo:far", f"--path={tmp_path / 'far'}")
     assert ck("rm", f"repo:{made['data_uid']}")["return"] == 0
     assert (tmp_path / "far/.ckr.json").exists()
 
 
-def test_rm_of_a_name_that_two_repositories_have_asks_which(ck: Ck) -> None:
+def test_rm_of_ambiguous_name_asks_which(ck: Ck) -> None:
     ck("add", "repo:other")
     for repository in ("local", "other"):
         ck("add", f"{repository}:dataset:a", "--tags=x")
@@ -92,7 +92,7 @@ def test_rm_of_a_name_that_two_repositories_have_asks_which(ck: Ck) -> None:
     assert len(ck("ls", "dataset")["lst"]) == 1
 
 
-def test_an_old_uid_does_not_find_a_new_entry_of_the_same_name(ck: Ck, ck_home: Path) -> None:
+def test_old_uid_does_not_find_new_entry_of_same_name(ck: Ck, ck_home: Path) -> None:
     old = ck("add", "dataset:a", "--tags=x")["data_uid"]
     shutil.rmtree(ck_home / "CK/local/dataset/a")
     ck("add", "dataset:a", "--tags=y")

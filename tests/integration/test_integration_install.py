@@ -1,4 +1,4 @@
-"""`ck install package` in processes that are killed, that run side by side, and against a server that stops half-way."""
+"""`ck install package` in processes that are killed or run concurrently, and with a server that stops half-way."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def fetched(url: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_download_goes_on_where_it_stopped(
+def test_interrupted_download_resumes(
     server: Server, start: Start, package: Package, visible: Visible, ck_home: Path, number: signal.Signals
 ) -> None:
     gate = Gate(CONTENT, after=HALF)
@@ -59,7 +59,7 @@ def test_a_stopped_download_goes_on_where_it_stopped(
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_stopped_unpacking_leaves_nothing_that_is_taken_for_whole(
+def test_interrupted_unpacking_leaves_no_partial_install(
     start: Start, package: Package, visible: Visible, tmp_path: Path, ck_home: Path, number: signal.Signals
 ) -> None:
     archive, count = tmp_path / "many.zip", 6_000
@@ -88,7 +88,7 @@ open("out", "a").write(" and half")
 """
 
 
-def test_a_killed_script_leaves_nothing_that_is_taken_for_whole(
+def test_killed_script_leaves_no_partial_install(
     server: Server, start: Start, package: Package, venv: Entry, visible: Visible
 ) -> None:
     gate = Gate(b"go on")
@@ -108,7 +108,7 @@ def test_a_killed_script_leaves_nothing_that_is_taken_for_whole(
     assert visible() == [Path(answer["path"]).name]
 
 
-def test_two_installations_at_once_make_one_folder(server: Server, start: Start, package: Package, visible: Visible) -> None:
+def test_concurrent_installations_create_one_folder(server: Server, start: Start, package: Package, visible: Visible) -> None:
     gate = Gate(CONTENT, after=HALF)
     package("thing", fetched(server.give("/f.bin", gate)), file="f.bin")
     first = start(*INSTALL)
@@ -123,7 +123,7 @@ def test_two_installations_at_once_make_one_folder(server: Server, start: Start,
     assert len(server.requests) == 1
 
 
-def test_two_packages_with_the_same_file_fetch_it_once(server: Server, package: Package, ck: Callable[..., Any]) -> None:
+def test_packages_sharing_a_file_download_it_once(server: Server, package: Package, ck: Callable[..., Any]) -> None:
     url = server.give("/f.bin", whole(CONTENT))
     package("thing", fetched(url), file="f.bin")
     package("other", fetched(url), file="f.bin", version="2")
@@ -133,7 +133,7 @@ def test_two_packages_with_the_same_file_fetch_it_once(server: Server, package: 
     assert len(server.requests) == 1
 
 
-def test_a_failed_download_is_no_installation_and_the_next_command_makes_it(
+def test_failed_download_is_retried_by_next_command(
     server: Server, package: Package, ck: Callable[..., Any], visible: Visible
 ) -> None:
     package("thing", fetched(server.give("/f.bin", status(404))), file="f.bin")

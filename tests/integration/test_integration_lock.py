@@ -1,4 +1,4 @@
-"""A venv from a lock, out of an index of our own that withdraws, loses and replaces releases."""
+"""A venv from a lock, with a local index that yanks, loses and replaces releases."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def differences(answer: dict[str, Any]) -> dict[str, tuple[str, str, str]]:
     return {row["name"]: (row["locked"], row["here"], row["remark"]) for row in answer["differences"]}
 
 
-def test_the_same_packages_and_nothing_else(ck: Ck, index: Index, lock: Callable[..., str]) -> None:
+def test_exactly_the_locked_packages(ck: Ck, index: Index, lock: Callable[..., str]) -> None:
     answer = ck("create", "venv:one", lock(lib=LockedPackage("1.0")))
     assert answer["packages"]["lib"] == "1.0"
     assert "other" not in answer["packages"]
@@ -30,25 +30,25 @@ def test_the_same_packages_and_nothing_else(ck: Ck, index: Index, lock: Callable
     assert "lib" not in differences(again)
 
 
-def test_a_withdrawn_release_is_taken_and_told(ck: Ck, index: Index, lock: Callable[..., str]) -> None:
+def test_yanked_release_is_installed_with_warning(ck: Ck, index: Index, lock: Callable[..., str]) -> None:
     index.release("lib", "1.0", yanked="breaks on Mondays")
-    told = differences(ck("create", "venv:one", lock(lib=LockedPackage("1.0"))))
-    assert told["lib"] == ("1.0", "1.0", "withdrawn by its publisher (yanked): breaks on Mondays")
+    found = differences(ck("create", "venv:one", lock(lib=LockedPackage("1.0"))))
+    assert found["lib"] == ("1.0", "1.0", "withdrawn by its publisher (yanked): breaks on Mondays")
 
 
-def test_a_release_that_is_gone_is_replaced_by_what_can_be_had_and_told(ck: Ck, index: Index, lock: Callable[..., str]) -> None:
-    told = differences(ck("create", "venv:one", lock(lib=LockedPackage("0.9"), other=LockedPackage("3.1+local"))))
-    assert told["lib"][:2] == ("0.9", "1.0")
-    assert "not available" in told["lib"][2]
-    assert told["other"] == ("3.1+local", "3.1", "3.1+local is not on the index, 3.1 is")
+def test_missing_release_is_replaced_with_warning(ck: Ck, index: Index, lock: Callable[..., str]) -> None:
+    found = differences(ck("create", "venv:one", lock(lib=LockedPackage("0.9"), other=LockedPackage("3.1+local"))))
+    assert found["lib"][:2] == ("0.9", "1.0")
+    assert "not available" in found["lib"][2]
+    assert found["other"] == ("3.1+local", "3.1", "3.1+local is not on the index, 3.1 is")
 
 
-def test_a_release_that_was_replaced_is_refused_and_leaves_nothing(ck: Ck, index: Index, lock: Callable[..., str]) -> None:
+def test_replaced_release_is_rejected(ck: Ck, index: Index, lock: Callable[..., str]) -> None:
     first = ck("create", "venv:one", lock(lib=LockedPackage("1.0")))
     known = installed_packages(Path(first["python"]))["lib"]
     index.release("lib", "1.0", content="import evil\n")
     answer = ck("create", "venv:two", lock(lib=LockedPackage("1.0", known.content, known.tags)))
-    if answer["return"] == 0:  # the installer's cache still has the file that was locked
+    if answer["return"] == 0:  # the installer's cache still has the locked file
         assert installed_packages(Path(answer["python"]))["lib"] == known
         ck("rm", "venv:two")
     answer = ck("create", "venv:three", lock(lib=LockedPackage("1.0", "0" * 64, known.tags)))
@@ -57,7 +57,7 @@ def test_a_release_that_was_replaced_is_refused_and_leaves_nothing(ck: Ck, index
     assert "venv:three" not in json.dumps(ck("ls", "venv"))
 
 
-def test_a_venv_that_exists_is_reused_if_it_is_what_the_lock_says(ck: Ck, index: Index, lock: Callable[..., str]) -> None:
+def test_existing_venv_is_reused_if_it_matches_lock(ck: Ck, index: Index, lock: Callable[..., str]) -> None:
     made = ck("create", "venv:one", lock(lib=LockedPackage("1.0")))
     rows = {
         name: LockedPackage(row.version, row.content, row.tags)
@@ -69,14 +69,14 @@ def test_a_venv_that_exists_is_reused_if_it_is_what_the_lock_says(ck: Ck, index:
     assert "differs from the lock" in answer["error"]
 
 
-def test_what_a_lock_excludes_is_told_before_anything_is_made(ck: Ck, lock: Callable[..., str]) -> None:
+def test_lock_conflict_is_reported_before_anything_is_created(ck: Ck, lock: Callable[..., str]) -> None:
     words = lock(lib=LockedPackage("1.0"))
     assert ck("create", "venv:one", words, "--template=mlperf-inference-1.0")["return"] == 2
     assert ck("create", "venv:one", words, "--python=3.4")["return"] == 9
     assert ck("create", "venv:../x", words)["return"] != 0
 
 
-def test_what_is_installed_on_purpose_is_no_drift(
+def test_intended_installation_is_not_drift(
     ck: Ck, index: Index, lock: Callable[..., str], package: Callable[..., Any]
 ) -> None:
     package("lib-other", python_package={"name": "other"})
@@ -86,9 +86,7 @@ def test_what_is_installed_on_purpose_is_no_drift(
     assert answer["return"] == 0, answer["error"]
 
 
-def test_a_package_of_a_stranger_s_lock_that_nothing_of_ours_needs_is_not_installed_without_a_word(
-    ck: Ck, index: Index, lock: Callable[..., str], tmp_path: Path
-) -> None:
+def test_unneeded_package_of_foreign_lock_needs_trust(ck: Ck, index: Index, lock: Callable[..., str], tmp_path: Path) -> None:
     mark = tmp_path / "it-ran"
     index.release("numpy", "1.26.0", needs="helper")
     index.release("helper", "2.0")
@@ -98,10 +96,10 @@ def test_a_package_of_a_stranger_s_lock_that_nothing_of_ours_needs_is_not_instal
     strangers = tmp_path / "strangers.json"
     strangers.write_text((tmp_path / "lock.json").read_text() + "\n")
     answer = ck("create", "venv:one", f"--lock={strangers}")
-    told = differences(answer)
+    found = differences(answer)
     assert (answer["packages"]["numpy"], answer["packages"]["helper"]) == ("1.26.0", "2.0")  # as locked, not the newest
-    assert told["more"][:2] == ("1.0", "")
-    assert "allow it with --trust" in told["more"][2]
+    assert found["more"][:2] == ("1.0", "")
+    assert "allow it with --trust" in found["more"][2]
     assert ck("check", "venv:one")["return"] == 0
     assert not mark.exists()
     assert "more" in ck("create", "venv:two", f"--lock={strangers}", "--trust")["packages"]

@@ -1,4 +1,4 @@
-"""A stock recipe of pip installs into a venv of its own, from an index of our own."""
+"""A stock pip recipe installs into its own venv, from a local index."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Ck = Callable[..., dict[str, Any]]
 
 
 @pytest.mark.parametrize(("asked", "version"), [("theirs", "2.0"), ("theirs,1.6.0", "1.6.0")])
-def test_a_stock_recipe_of_pip_installs_into_the_venv(
+def test_stock_pip_recipe_installs_into_venv(
     ck: Ck, stock: StockRepository, index: Index, lock: Callable[..., str], asked: str, version: str
 ) -> None:
     index.release("theirs", "1.6.0")
@@ -28,7 +28,7 @@ def test_a_stock_recipe_of_pip_installs_into_the_venv(
     env = {"PYTHON_PACKAGE_NAME": "theirs", "PIP_INSTALL_OPTIONS": "--ignore-installed"}
     deps = {"python": {"local": "yes", "tags": "compiler,python"}}
     stock.package("lib-theirs", PIP, env=env, tags="lib,theirs", deps=deps, variations=variations)
-    # a whole venv: one that only links to an interpreter would have the wheel put beside that interpreter
+    # a complete venv: with a link to an interpreter only, the wheel would be installed next to that interpreter
     made = ck("create", "venv:one", lock(lib=LockedPackage("1.0")))
     words = ("install", "package", f"--tags=lib,{asked}", "--venv=one")
     refused = ck(*words)

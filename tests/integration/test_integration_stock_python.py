@@ -1,6 +1,6 @@
-"""The same Python code with stock CK 2.6.4 and with this package, one import changed: the same answers.
+"""The same Python code with stock CK 2.6.4 and with this package, one import changed: the answers are equal.
 
-Stock CK needs Python 3.11 or older, and is installed into a venv of its own.
+Stock CK needs Python 3.11 or older, and is installed into its own venv.
 """
 
 from __future__ import annotations
@@ -77,14 +77,14 @@ _AFTER = [
 
 
 class Side:
-    """One of the two, with CK folders of its own."""
+    """Stock CK or ours, with its own CK folders."""
 
     def __init__(self, python: Path, line: str, home: Path) -> None:
         self.python, self.line, self.home = python, line, home
         home.mkdir()
 
     def answers(self, inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """What it answers; paths are relative to its folder of repositories."""
+        """Its answer; paths are relative to its folder of repositories."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("CK_")}
         environment |= {"CK_REPOS": str(self.home), "CK_TOOLS": f"{self.home}-tools", "HOME": str(self.home)}
         if self.line == _STOCK:
@@ -114,7 +114,7 @@ def stock_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sides(stock_python: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Side, Side]:
-    """Stock and ours, with the same repository, which stock has made."""
+    """Stock CK and ours, with the same repository, created by stock."""
     home = tmp_path_factory.mktemp("sides")
     stock = Side(stock_python, _STOCK, home / "stock")
     assert [row["return"] for row in stock.answers(_MAKE)] == [0] * len(_MAKE)
@@ -150,13 +150,13 @@ def test_entries_are_equal(sides: tuple[Side, Side]) -> None:
         assert of(keys, mine) == of(keys, theirs), i
 
 
-def test_missing_entries_have_the_code_of_stock(sides: tuple[Side, Side]) -> None:
+def test_missing_entry_has_stock_return_code(sides: tuple[Side, Side]) -> None:
     stock, ours = (side.answers(_MISSING) for side in sides)
     assert [row["return"] for row in ours] == [row["return"] for row in stock] == [16, 16]
     assert all(row["error"] for row in ours)
 
 
-def test_writes_leave_the_same(sides: tuple[Side, Side]) -> None:
+def test_writes_leave_the_same_files(sides: tuple[Side, Side]) -> None:
     stock, ours = (side.answers(_WRITES) for side in sides)
     for i, theirs, mine in zip(_WRITES, stock, ours, strict=True):
         found = [of(_NAMED, answer) for answer in (theirs, mine)]

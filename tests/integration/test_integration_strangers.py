@@ -1,4 +1,4 @@
-"""What people type does the same, whatever other repositories are registered."""
+"""Commands do the same whatever other repositories are registered."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from stock_repositories import StockRepository
 from ck_repo.cli.main import main
 from ck_repo.store.repositories import Repositories
 
-# the commands of the public v1.0 object-detection pages, as far as they change nothing or nothing but names; what would
-# install only plans
+# the commands of the public v1.0 object-detection pages that change nothing but names; those that
+# would install only plan
 SAME = (
     "create venv:mlperf-inference --template=mlperf-inference-1.0 --quiet --dry-run",
     "find venv:none",
@@ -47,7 +47,7 @@ SAME = (
 
 
 def strangers(root: Path) -> list[StockRepository]:
-    """Repositories whose entries have the names and tags of ours, in stock's format, and cannot all be carried out."""
+    """Repositories whose entries have the names and tags of ours, in stock's format, some of them unsupported."""
     one, two = StockRepository(root / "one", "one"), StockRepository(root / "two", "two")
     one.package("tool-coco", "", tags="tool,coco,api", deps={"compiler": {"local": "yes", "tags": "compiler,python"}})
     one.package(
@@ -72,7 +72,7 @@ def strangers(root: Path) -> list[StockRepository]:
 
 @pytest.fixture
 def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    """Run a command of `SAME` in a store; status and JSON or text, without what names the store."""
+    """Run a command of `SAME` in a store; status and JSON or text, without the store's paths."""
 
     def run(store: str, words: str) -> tuple[int, Any]:
         monkeypatch.setenv("CK_REPOS", str(tmp_path / store / "CK"))
@@ -90,7 +90,7 @@ def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 
 def _steady(value: Any) -> Any:
-    """The answer without what differs from one time to the next, or lists other candidates."""
+    """The answer without parts that differ between calls or list other candidates."""
     if isinstance(value, dict):
         dropped = ("passed_over", "hint", "error", "registered", "load", "load_average")
         return {key: _steady(row) for key, row in value.items() if key not in dropped}
@@ -108,7 +108,7 @@ def register(root: Path) -> None:
             Repositories().add(folder.name, root / folder.name)
 
 
-def test_what_the_public_pages_type_does_the_same_with_other_repositories(
+def test_public_commands_work_with_other_repositories(
     typed: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CK_REPOS", str(tmp_path / "with/CK"))
@@ -119,7 +119,7 @@ def test_what_the_public_pages_type_does_the_same_with_other_repositories(
     assert sum(status == 0 for status, _ in alone.values()) > len(SAME) * 2 // 3
 
 
-def test_their_entries_are_listed_and_a_warning_is_said_once(
+def test_foreign_entries_are_listed_and_warned_about_once(
     typed: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("CK_REPOS", str(tmp_path / "with/CK"))

@@ -1,4 +1,4 @@
-"""Odd surroundings: signals at the start, closed and full streams, no home, no account, deep folders, disks that are full."""
+"""Unusual conditions: early signals, closed and full streams, no home, no account, deep folders, full disks."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _environment(**more: str) -> dict[str, str]:
 
 
 def ck(*words: str, before: str = "", **more: str) -> subprocess.CompletedProcess[str]:
-    """Run the command through a shell, with a redirection behind it or a setting before it."""
+    """Run the command through a shell, with a redirection after it or a setting before it."""
     line = f'{before} exec "$0" -m ck_repo "$@" {more.pop("redirect", "")}'
     command = ["sh", "-c", line, sys.executable, *words]
     return subprocess.run(command, env=_environment(**more), capture_output=True, text=True)
@@ -49,7 +49,7 @@ def ck(*words: str, before: str = "", **more: str) -> subprocess.CompletedProces
 
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize("point", [1, 2, 5, 20, 60, 90])
-def test_a_signal_at_the_start_ends_in_one_line_and_status_130(ck_home: Path, point: int, number: str) -> None:
+def test_early_signal_prints_one_line_and_exits_130(ck_home: Path, point: int, number: str) -> None:
     command = [sys.executable, "-c", _AT_IMPORT, str(point), number, "ls", "dataset"]
     done = subprocess.run(command, env=_environment(), capture_output=True, text=True)
     assert done.returncode == 130, done.stderr
@@ -61,7 +61,7 @@ def test_a_signal_at_the_start_ends_in_one_line_and_status_130(ck_home: Path, po
     ("redirect", "status"),
     [(">&-", 0), ("2>&-", 0), ("<&- >&- 2>&-", 0), (">/dev/full", 8), ("2>/dev/full", 0), (">/dev/full 2>/dev/full", 8)],
 )
-def test_closed_and_full_streams_give_a_status_and_no_traceback(ck_home: Path, redirect: str, status: int) -> None:
+def test_closed_and_full_streams_give_status_without_traceback(ck_home: Path, redirect: str, status: int) -> None:
     done = ck("ls", "program", redirect=redirect)
     assert done.returncode == status
     assert "Traceback" not in done.stderr
@@ -69,17 +69,17 @@ def test_closed_and_full_streams_give_a_status_and_no_traceback(ck_home: Path, r
 
 
 @pytest.mark.parametrize("redirect", ["2>&-", "2>/dev/full"])
-def test_an_error_that_cannot_be_printed_is_in_the_status(ck_home: Path, redirect: str) -> None:
+def test_unprintable_error_sets_exit_status(ck_home: Path, redirect: str) -> None:
     assert ck("ls", "no-such-module:x", redirect=redirect).returncode == 16
 
 
-def test_a_file_does_not_get_the_number_of_a_closed_stream(ck_home: Path) -> None:
+def test_files_do_not_reuse_closed_stream_descriptors(ck_home: Path) -> None:
     assert ck("add", "dataset:a", "--tags=x", redirect="<&- >&- 2>&-").returncode == 0
     assert ck("search", "dataset", "--tags=x", redirect="<&- >&-").returncode == 0
     assert ck("search", "dataset", "--tags=x").stdout == "dataset:a\n"
 
 
-def test_without_home_the_folders_have_to_be_named(ck_home: Path) -> None:
+def test_folders_must_be_named_without_home(ck_home: Path) -> None:
     done = ck("ls", "program", before="unset HOME;", CK_REPOS="~no-such-user/x")
     assert done.returncode == 3
     assert "CK_REPOS=~no-such-user/x is not a home folder\nset CK_REPOS and CK_TOOLS" in done.stderr
@@ -87,7 +87,7 @@ def test_without_home_the_folders_have_to_be_named(ck_home: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root, to become a user without an account")
-def test_a_user_without_an_account_works_or_is_told_what_to_set(request: pytest.FixtureRequest) -> None:
+def test_user_without_account_works_or_is_told_what_to_set(request: pytest.FixtureRequest) -> None:
     home = Path(tempfile.mkdtemp(dir="/tmp"))  # pytest's own folders are closed to other users
     request.addfinalizer(lambda: shutil.rmtree(home))
     home.chmod(0o755)
@@ -105,12 +105,12 @@ def test_a_user_without_an_account_works_or_is_told_what_to_set(request: pytest.
     if "Permission denied" in done.stderr or "No module named" in done.stderr:
         pytest.skip("another user cannot read this checkout or its Python")
     assert done.returncode == 0, done.stderr
-    told = run("ls", "dataset", drop=("CK_REPOS",))
-    assert told.returncode == 3
-    assert "CK_REPOS is not set\nset CK_REPOS and CK_TOOLS to folders" in told.stderr
+    refused = run("ls", "dataset", drop=("CK_REPOS",))
+    assert refused.returncode == 3
+    assert "CK_REPOS is not set\nset CK_REPOS and CK_TOOLS to folders" in refused.stderr
 
 
-def test_a_path_of_a_thousand_folders_is_an_error_of_ours(ck_home: Path) -> None:
+def test_very_deep_path_is_a_proper_error(ck_home: Path) -> None:
     done = ck("add", "dataset:a", CK_REPOS=str(ck_home / "/".join("d" * 1200)))
     assert done.returncode in (0, 3, 8)
     assert "Traceback" not in done.stderr
@@ -119,7 +119,7 @@ def test_a_path_of_a_thousand_folders_is_an_error_of_ours(ck_home: Path) -> None
 
 @pytest.fixture
 def small_disk(ck_home: Path) -> Run:
-    """Run commands with a file system of 1 MB on CK_REPOS; the script behind them lists what is left."""
+    """Run commands with a file system of 1 MB on CK_REPOS; the script after them lists the rest."""
 
     def run(*words: str, size: str = "1m", folder: str = "CK") -> subprocess.CompletedProcess[str]:
         place = ck_home / folder
@@ -151,8 +151,8 @@ def seed(ck_home: Path) -> None:
 @pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare, to mount a small disk")
 @pytest.mark.parametrize("size", ["1m", "1m,nr_inodes={}"])
 @pytest.mark.usefixtures("seed")
-def test_an_entry_can_be_removed_from_a_full_disk(small_disk: Run, ck_home: Path, size: str) -> None:
-    """The disk takes not one byte more, or not one file more."""
+def test_entry_can_be_removed_from_full_disk(small_disk: Run, ck_home: Path, size: str) -> None:
+    """The disk accepts no further byte, or no further file."""
     seed = ck_home / "CK.seed"
     (seed / "filler").write_bytes(b"")
     if "{}" in size:
@@ -169,7 +169,7 @@ def test_an_entry_can_be_removed_from_a_full_disk(small_disk: Run, ck_home: Path
 
 @pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare, to mount a small disk")
 @pytest.mark.usefixtures("seed")
-def test_a_copy_on_a_full_disk_is_one_error_and_leaves_nothing(small_disk: Run) -> None:
+def test_copy_on_full_disk_is_one_error_and_leaves_nothing(small_disk: Run) -> None:
     done = small_disk("cp", "dataset:a", "dataset:b")
     assert done.returncode == 8
     assert "the disk is full" in done.stderr
@@ -179,7 +179,7 @@ def test_a_copy_on_a_full_disk_is_one_error_and_leaves_nothing(small_disk: Run) 
 
 @pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare, to mount a small disk")
 @pytest.mark.usefixtures("seed")
-def test_a_rename_needs_no_space(small_disk: Run) -> None:
+def test_rename_needs_no_space(small_disk: Run) -> None:
     done = small_disk("ren", "dataset:a", "dataset:b")
     assert done.returncode == 0, done.stderr
     assert "there: ./local/dataset/b\n" in done.stdout
@@ -187,7 +187,7 @@ def test_a_rename_needs_no_space(small_disk: Run) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare, to mount a small disk")
-def test_a_repository_or_a_venv_on_a_full_disk_leaves_nothing(small_disk: Run) -> None:
+def test_repository_or_venv_on_full_disk_leaves_nothing(small_disk: Run) -> None:
     done = small_disk("add", "repo:new", size="4k")
     assert done.returncode == 8
     assert "the disk is full" in done.stderr

@@ -1,4 +1,4 @@
-"""Venvs in an environment that would lead packages elsewhere, and venvs that are made anew or lose something."""
+"""Venvs in an environment that would redirect packages elsewhere, and venvs that are recreated or lose packages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Ck = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def template(package: Callable[..., Entry], index: Index, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A template of one Python package, which needs another; its name."""
+    """A template of one Python package, which needs another; returns its name."""
     index.release("lib", "1.0", needs="other")
     package("lib-lib", python_package={"name": "lib"})
     entry = create_entry(Repositories().writable(), "env_templates", "toy", {})
@@ -50,10 +50,10 @@ LEADS_ELSEWHERE = {
 
 
 @pytest.mark.parametrize("names", [[name] for name in LEADS_ELSEWHERE] + [list(LEADS_ELSEWHERE)], ids=lambda names: names[0])
-def test_a_variable_that_leads_elsewhere_leads_nowhere(
+def test_redirecting_variable_is_ignored(
     ck: Ck, template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str]
 ) -> None:
-    """One by one with pip, which obeys most of them, and all at once."""
+    """One by one with pip, which obeys most of them, and all together."""
     monkeypatch.setattr(installing, "_uv", lambda: "")
     for name in names:
         value = LEADS_ELSEWHERE[name]
@@ -64,7 +64,7 @@ def test_a_variable_that_leads_elsewhere_leads_nowhere(
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_a_file_of_pip_that_leads_elsewhere_leads_nowhere(
+def test_redirecting_pip_file_is_ignored(
     ck: Ck, template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installer: str
 ) -> None:
     (tmp_path / "pip.conf").write_text(f"[global]\ntarget = {tmp_path / 'elsewhere'}\nno-deps = yes\n")
@@ -73,14 +73,14 @@ def test_a_file_of_pip_that_leads_elsewhere_leads_nowhere(
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_an_installer_that_ends_well_and_installs_nothing_is_found_out(
+def test_installer_that_installs_nothing_is_detected(
     ck: Ck, template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "uv"
     program.write_text("#!/bin/sh\nexit 0\n")
     program.chmod(0o755)
     monkeypatch.setattr(installing, "_uv", lambda: str(program))
-    made = ck("create", "venv:mine", template, "--trust")  # pip does it then
+    made = ck("create", "venv:mine", template, "--trust")  # pip does so
     assert "lib" in made["packages"]
     ck("rm", "venv:mine")
     monkeypatch.setattr(installing, "_run", lambda *words: 0)
@@ -90,7 +90,7 @@ def test_an_installer_that_ends_well_and_installs_nothing_is_found_out(
     assert ck("ls", "venv")["lst"] == []
 
 
-def test_a_working_venv_that_is_made_anew_has_all_its_packages(ck: Ck, template: str) -> None:
+def test_recreated_venv_has_all_its_packages(ck: Ck, template: str) -> None:
     first = ck("create", "venv:mine", template, "--trust")
     again = ck("create", "venv:mine", template, "--trust", "--force")
     assert again["packages"] == first["packages"]
@@ -100,9 +100,7 @@ def test_a_working_venv_that_is_made_anew_has_all_its_packages(ck: Ck, template:
     assert subprocess.run([again["python"], "-c", code]).returncode == 1
 
 
-def test_what_the_template_lists_and_the_venv_lacks_is_drift_whatever_the_lock_says(
-    ck: Ck, template: str, tmp_path: Path
-) -> None:
+def test_missing_template_package_is_drift(ck: Ck, template: str, tmp_path: Path) -> None:
     made = ck("create", "venv:mine", template, "--trust")
     folder = site_packages(Path(made["python"]))
     assert folder is not None
@@ -114,7 +112,7 @@ def test_what_the_template_lists_and_the_venv_lacks_is_drift_whatever_the_lock_s
     assert [(row["name"], row["remark"]) for row in answer["drift"]] == [("lib", "the template toy has it")]
 
 
-def test_children_do_not_get_what_changes_their_python_and_it_is_named_once(
+def test_python_variables_are_removed_from_children_and_named_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ck: Ck, template: str, tmp_path: Path
 ) -> None:
     (tmp_path / "evil").mkdir()
@@ -134,7 +132,7 @@ def test_children_do_not_get_what_changes_their_python_and_it_is_named_once(
 
 
 @pytest.mark.parametrize("name", ["PYTHONHOME", "PYTHONPATH", "PIP_TARGET", "LD_PRELOAD"])
-def test_a_command_in_a_venv_does_not_get_them(
+def test_venv_command_does_not_get_them(
     ck: Ck, venv: Entry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     monkeypatch.setenv(name, str(tmp_path / "none"))

@@ -22,5 +22,5 @@ def write_log(folder: Path, boxes: Boxes, mode: str = "accuracy") -> Path:
 
 
 def moved(by: float) -> Boxes:
-    """`ONE` with every box lower by so much."""
+    """`ONE` with every box moved down by `by`."""
     return {index: [(row[0] + by, *row[1:]) for row in rows] for index, rows in ONE.items()}

@@ -1,4 +1,4 @@
-"""The command as a user types it, in this process."""
+"""Run the command in this process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ck_repo.cli.main import main
 
 @dataclass(frozen=True)
 class Done:
-    """What a command printed, and its exit status."""
+    """The output and exit status of a command."""
 
     code: int
     out: str
@@ -24,7 +24,7 @@ class Done:
 
     @property
     def json(self) -> Any:
-        """What it printed, as one JSON object on one line."""
+        """The output as one JSON object on one line."""
         assert self.out.count("\n") == 1
         return json.loads(self.out)
 
@@ -44,7 +44,7 @@ def ck(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
 
 @pytest.fixture(scope="session")
 def made_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Models in 32 and 8 bits, and one of TFLite, under the names of the published files."""
+    """32-bit, 8-bit and TFLite models under the names of the published files."""
     folder = tmp_path_factory.mktemp("models")
     model_files.write_onnx(folder / "ssd_mobilenet_v1_075_fp32.onnx")
     model_files.write_onnx(folder / "ssd_mobilenet_v1_075_int8_qdq.onnx", eight_bits=True)
@@ -54,7 +54,7 @@ def made_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", params=["made", "published"])
 def models(request: pytest.FixtureRequest) -> Path:
-    """Model files that the tests make, and published ones."""
+    """Generated and published model files."""
     if request.param == "made":
         return Path(request.getfixturevalue("made_models"))
     return Path(request.getfixturevalue("data")) / "models"

@@ -1,4 +1,4 @@
-"""Git repositories of others, for tests of what comes by git."""
+"""Remote git repositories for tests."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 
 
 class Upstream:
-    """A git repository elsewhere, of which clones are made."""
+    """A remote git repository to clone."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.url = path, str(path)
 
     def git(self, *words: str) -> str:
-        """Run git in it, as somebody."""
+        """Run git in it with a user name."""
         command = ["git", "-c", "user.name=Somebody", "-c", "user.email=some@body.example", *words]
         return subprocess.run(command, cwd=self.path, check=True, capture_output=True, text=True).stdout.strip()
 
@@ -32,7 +32,7 @@ class Upstream:
 
 @pytest.fixture
 def upstream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Upstream]:
-    """Make a git repository with a .ckr.json; git knows nothing of the user's own settings."""
+    """Create a git repository with a .ckr.json, without the user's own git settings."""
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
 

@@ -86,7 +86,7 @@ def _figure(row: Checked, rules: Rules, lenient: str) -> None:
 def _compare_hash(row: Checked, sha256: str) -> None:
     """Check that an accuracy log that was not truncated has the hash in accuracy.txt."""
     log = row.place.accuracy / _LOG
-    with suppress(UnreadableError), opened(row.place.root, log, most=_LARGEST) as file:
+    with suppress(UnreadableError), opened(row.place.root, log, maximum=_LARGEST) as file:
         complete = row.round.submission.gap not in file.read(8192)
         file.seek(0)
         if complete and (digest := of_stream(file)) != sha256:

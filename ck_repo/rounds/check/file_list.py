@@ -47,7 +47,7 @@ def check_power_files(row: Checked, folder: Path, wanted: Sequence[str], optiona
     official = REPORTED if empty else ""
     complete = True
     for name in wanted:
-        if why := flaw(row.place.root, folder / name, most=_LARGE):
+        if why := flaw(row.place.root, folder / name, maximum=_LARGE):
             row.add("power", folder / name, "the file", why, official=official)
             complete = False
     for name in extra_files(row, folder, (*wanted, *optional)):

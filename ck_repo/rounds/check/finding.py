@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from ck_repo.rounds.round import Round
 from ck_repo.rounds.scenario import Scenario
@@ -46,7 +45,7 @@ class Finding:
     fix: str
     official: str
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """As JSON; it has `official` if that differs from the severity."""
         row = dict(vars(self))
         return row if row["official"] != row["severity"] else {key: each for key, each in row.items() if key != "official"}
@@ -88,7 +87,7 @@ class Checked:
     accuracy: str = ""
     power: float | None = None
     power_unit: str = ""
-    system: dict[str, Any] = field(default_factory=dict)
+    system: dict[str, object] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -127,12 +126,12 @@ class Checked:
 
     def needs(self, rule: str, file: Path, *, official: str = "") -> bool:
         """Report a missing text, or one that is not a regular file of the tree; return whether it exists."""
-        why = flaw(self.place.root, file, most=SMALL)
+        why = flaw(self.place.root, file, maximum=SMALL)
         if why:
             self.add(rule, file, "the file", why, official=official)
         return not why
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """As JSON."""
         power = {"power": self.power, "power_unit": self.power_unit} if self.power is not None else {}
         value = self.value if self.value is None or math.isfinite(self.value) else None

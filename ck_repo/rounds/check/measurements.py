@@ -72,7 +72,7 @@ def _code(row: Checked, description: str) -> None:
     """
     root, base = row.place.root, row.place.submission / "code"
     folders = [base / name for name in dict.fromkeys((row.place.model, row.benchmark)) if is_folder(root, base / name)]
-    if not folders and not flaw(root, base / row.place.model, most=SMALL):
+    if not folders and not flaw(root, base / row.place.model, maximum=SMALL):
         target = base / read_text(base / row.place.model, root, SMALL).strip()
         folders = [target] if is_folder(root, target) else []
     if not folders:

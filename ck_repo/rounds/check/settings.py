@@ -38,10 +38,10 @@ def check_settings(row: Checked, log: Detail, path: Path, rules: Rules, scenario
 
 def _samples(settings: _Settings, scenario: Scenario) -> None:
     settings.number("effective_min_query_count")
-    least = scenario.min_query_count
-    settings.at_least("offline-samples", "effective_samples_per_query", least)
-    settings.at_least("offline-samples", "effective_min_sample_count", least, needed=False)
-    settings.at_least("offline-samples", "generated_samples_per_query", least, needed=False)
+    minimum = scenario.min_query_count
+    settings.at_least("offline-samples", "effective_samples_per_query", minimum)
+    settings.at_least("offline-samples", "effective_min_sample_count", minimum, needed=False)
+    settings.at_least("offline-samples", "generated_samples_per_query", minimum, needed=False)
 
 
 class _Settings:

@@ -16,7 +16,7 @@ Add = Callable[[str, Path, object, object, int], None]  # rule, file, expected, 
 _COUNTS = ("number_of_nodes", "host_processors_per_node", "host_processor_core_count", "accelerators_per_node")
 
 
-def check_system(rules: SubmissionRules, path: Path, root: Path, division: str, submitter: str, add: Add) -> dict[str, Any]:
+def check_system(rules: SubmissionRules, path: Path, root: Path, division: str, submitter: str, add: Add) -> dict[str, object]:
     """Check a system's JSON in the tree `root`; return its content, empty if it is unreadable."""
     try:
         text, why = read_utf8(path, root, SMALL)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ck_repo import progress
 from ck_repo.errors import NotFoundError, UsageError
@@ -131,7 +130,7 @@ def _result(
     round_: Round,
     report: Report,
     place: Place,
-    system: dict[str, Any],
+    system: dict[str, object],
     findings: Sequence[Finding],
     benchmark: str | None,
     skip_compliance: bool,
@@ -170,7 +169,7 @@ def _scenarios(
     round_: Round,
     report: Report,
     path: Path,
-    system: dict[str, Any],
+    system: dict[str, object],
     benchmark: str | None,
     rows: Sequence[Checked],
     division: str,

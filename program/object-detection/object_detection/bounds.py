@@ -34,13 +34,13 @@ def check_bounds(content: Mapping[str, Any], options: Mapping[str, tuple[int, in
     HarnessError
         If a number is out of bounds, or not a number; with its key.
     """
-    for key, (least, most) in options.items():
+    for key, (minimum, maximum) in options.items():
         if content.get(key) is not None:
-            _integer(key, content[key], least, most)
+            _integer(key, content[key], minimum, maximum)
     loadgen = content["loadgen"]
-    for key, (least, most) in _LOADGEN.items():
+    for key, (minimum, maximum) in _LOADGEN.items():
         if key in loadgen:
-            _integer(f"loadgen.{key}", loadgen[key], least, most)
+            _integer(f"loadgen.{key}", loadgen[key], minimum, maximum)
     for key in _SEEDS:
         _integer(f"loadgen.{key}", loadgen[key], 0, 2**64 - 1)
     for key, largest in _RATES.items():
@@ -50,9 +50,9 @@ def check_bounds(content: Mapping[str, Any], options: Mapping[str, tuple[int, in
         raise HarnessError(f"spec.json: loadgen.percentile is {loadgen['percentile']!r}, not between 0 and 1")
 
 
-def _integer(key: str, value: object, least: int, most: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise HarnessError(f"spec.json: {key} is {value!r}, not an integer from {least} to {most}")
+def _integer(key: str, value: object, minimum: int, maximum: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not minimum <= value <= maximum:
+        raise HarnessError(f"spec.json: {key} is {value!r}, not an integer from {minimum} to {maximum}")
 
 
 def _is_number(value: object) -> bool:

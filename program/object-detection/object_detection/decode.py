@@ -84,9 +84,9 @@ def _candidates(
     if model.score_above is not None:
         over = np.flatnonzero(found > model.score_above)
         row, kinds, found = row[over], kinds[over], found[over]
-    most = model.nms_candidates if model.nms != "none" else model.max_detections
-    if most is not None and len(found) > most:
-        best = np.argsort(-found, kind="stable")[:most]
+    limit = model.nms_candidates if model.nms != "none" else model.max_detections
+    if limit is not None and len(found) > limit:
+        best = np.argsort(-found, kind="stable")[:limit]
         row, kinds, found = row[best], kinds[best], found[best]
     rows = np.empty((len(found), WIDTH), dtype="<f4")
     rows[:, 0], rows[:, 1:5], rows[:, 5], rows[:, 6] = index, boxes[row], found, kinds

@@ -26,7 +26,7 @@ class HarnessError(Exception):
 
 
 @contextmanager
-def told_as_a_command() -> Iterator[None]:
+def errors_as_command() -> Iterator[None]:
     """For programs of recipes: print errors for the user to stderr, without a traceback."""
     try:
         yield
@@ -44,8 +44,8 @@ def fail(error: BaseException, folder: Path) -> NoReturn:
     _failing.acquire()  # never released: if several workers fail at once, the first reports the cause and ends them all
     try:
         traceback.print_exception(error)
-        told = error if isinstance(error, HarnessError) else HarnessError(f"{type(error).__name__}: {error}")
-        (folder / "error.json").write_text(json.dumps({"error": told.what, "hint": told.hint}))
+        failure = error if isinstance(error, HarnessError) else HarnessError(f"{type(error).__name__}: {error}")
+        (folder / "error.json").write_text(json.dumps({"error": failure.what, "hint": failure.hint}))
         sys.stdout.flush()
         sys.stderr.flush()
     finally:

@@ -15,7 +15,7 @@ _BATCHES = (1, 2, 4, 8, 16)
 _FIRST_BATCHES = (1, 4)  # of the first layouts of a small machine
 _ALL_WIDTHS = 4  # up to so many widths are all among the first layouts
 _FULL, _DOUBLE = 1, 2  # threads of all sessions, relative to the cores
-MOST_SESSIONS = 512
+MAX_SESSIONS = 512
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Space:
         Ascending.
     sessions
         How many the user wants; None for as many as fill the cores.
-    most_sessions
+    max_sessions
         Layouts with more sessions are left out.
     """
 
@@ -61,7 +61,7 @@ class Space:
     loads: tuple[int, ...] = (_FULL, _DOUBLE)
     batches: tuple[int, ...] = _BATCHES
     sessions: int | None = None
-    most_sessions: int = MOST_SESSIONS
+    max_sessions: int = MAX_SESSIONS
 
     def layout(self, thread: int, load: int, batch: int) -> Layout | None:
         """The layout at a position of the grid; None outside it, and for too many sessions."""
@@ -69,7 +69,7 @@ class Space:
             return None
         width = self.threads[thread]
         sessions = self.sessions or max(1, self.cores // width) * self.loads[load]
-        return Layout(sessions, width, self.batches[batch]) if sessions <= self.most_sessions else None
+        return Layout(sessions, width, self.batches[batch]) if sessions <= self.max_sessions else None
 
     @property
     def is_single(self) -> bool:
@@ -88,7 +88,7 @@ class Space:
         batches = [number for number, size in enumerate(self.batches) if size in _FIRST_BATCHES] or [0]
         chosen = batches if few else batches[-1:]
         found = [self.layout(width, 0, batch) for width in widths for batch in chosen]
-        one = Layout(self.most_sessions, self.threads[0], self.batches[0])
+        one = Layout(self.max_sessions, self.threads[0], self.batches[0])
         return list(dict.fromkeys(row for row in found if row)) or [one]
 
     def neighbours(self, layout: Layout) -> list[Layout]:
@@ -142,7 +142,7 @@ def proposals(space: Space, rates: Mapping[Layout, float]) -> list[Layout]:
     return [layout for layout in space.neighbours(fastest) if layout not in rates]
 
 
-def space_for(spec: Spec, most_sessions: int = MOST_SESSIONS) -> Space:
+def space_for(spec: Spec, max_sessions: int = MAX_SESSIONS) -> Space:
     """The layouts of a scenario, within what the user has fixed; SingleStream has one session."""
     total = cores()
     if spec.scenario == "singlestream":
@@ -153,5 +153,5 @@ def space_for(spec: Spec, most_sessions: int = MOST_SESSIONS) -> Space:
     sessions = spec.sessions
     loads: tuple[int, ...] = (_FULL,) if spec.sessions or spec.threads else (_FULL, _DOUBLE)
     if spec.scenario == "multistream":  # a query's latency counts: a session without a sample of it would idle
-        most_sessions = min(most_sessions, spec.loadgen.samples_per_query)
-    return Space(total, threads, loads, batches, sessions, max(most_sessions, sessions or 1))
+        max_sessions = min(max_sessions, spec.loadgen.samples_per_query)
+    return Space(total, threads, loads, batches, sessions, max(max_sessions, sessions or 1))

@@ -193,15 +193,15 @@ def run(
 
 def _estimate(scenario: str, sut: SUT) -> Callable[[], str]:
     """The current speed over all queries; the results are in the logs at the end of the run."""
-    begun, first, before = 0.0, 0, sut.done
+    began, first, before = 0.0, 0, sut.done
 
     def now() -> str:
-        nonlocal begun, first
+        nonlocal began, first
         moment, answered = time.monotonic(), sut.done
-        if not begun or answered == first:  # samples are being loaded, which does not count
-            begun, first = moment, answered
+        if not began or answered == first:  # samples are being loaded, which does not count
+            began, first = moment, answered
             return ""
-        rate = (answered - first) / (moment - begun)
+        rate = (answered - first) / (moment - began)
         if scenario == "singlestream":
             return f"{rate:.4g} samples/s, latency {1e3 / rate:.4g} ms"
         waiting = getattr(sut, "samples", 0) - (answered - before)
@@ -219,7 +219,7 @@ def _progress(
     scenario: str, mode: str, settings: lg.TestSettings, wanted: LoadGenSettings, sut: SUT, count: int
 ) -> tuple[str, float, str, Callable[[], float]]:
     """Title, total, unit and current state of a run's progress: samples if their number is known, else seconds."""
-    begun, first = time.monotonic(), sut.done
+    began, first = time.monotonic(), sut.done
     if mode == "accuracy":
         return f"accuracy, {scenario}", count, "images", lambda: sut.done - first
     if scenario == "offline":
@@ -228,4 +228,4 @@ def _progress(
     seconds = settings.min_duration_ms / 1e3
     if scenario == "multistream" and loadgen_module.OF_V1_0:
         seconds = max(seconds, settings.min_query_count / settings.multi_stream_target_qps)
-    return f"performance, {scenario}", seconds, "s", lambda: time.monotonic() - begun
+    return f"performance, {scenario}", seconds, "s", lambda: time.monotonic() - began

@@ -83,17 +83,17 @@ class OutputCheck:
         known = range(1, len(categories) + 1) if contiguous else categories
         largest = max(known, default=_LARGEST_OF_COCO)
         self._largest = largest if contiguous else max(largest, _LARGEST_OF_COCO)
-        self._least = 1 if contiguous else model.class_offset  # 0 of the model
+        self._minimum = 1 if contiguous else model.class_offset  # 0 of the model
         # sorted ids; the infinite one is after every class, so that a search never ends beyond the array
         self._known = np.array([*sorted(known), math.inf]) if categories else None
         self.odd: dict[str, tuple[int, str]] = {}
-        self._low = (-_FAR, -_FAR, 0.0, 0.0, -_ROUNDING, self._least)
+        self._low = (-_FAR, -_FAR, 0.0, 0.0, -_ROUNDING, self._minimum)
         self._high = (1.0, 1.0, 1 + _FAR, 1 + _FAR, 1 + _ROUNDING, self._largest)
         self._classes = self._known_classes(known)
 
     def _known_classes(self, known: Sequence[int]) -> npt.NDArray[np.float32] | None:
         """By class: itself if it is known, else NaN; None if they are too many for a table."""
-        if not 0 <= self._least <= self._largest <= _LARGEST_OF_TABLE:
+        if not 0 <= self._minimum <= self._largest <= _LARGEST_OF_TABLE:
             return None
         table = np.full(self._largest + 1, np.nan, dtype="<f4")
         at = [kind for kind in known if 0 <= kind <= self._largest] if self._known is not None else range(self._largest + 1)
@@ -164,9 +164,9 @@ class OutputCheck:
         rows = (images, *scores.shape[1:2])
         kinds = scores.ndim == 3 and classes.shape == (*rows, 0)
         if scores.shape[:2] != rows or boxes.shape != (*rows, 4) or not (kinds or scores.shape == classes.shape == rows):
-            told = f", classes {classes.shape}" if classes.size else ""
+            also = f", classes {classes.shape}" if classes.size else ""
             raise HarnessError(
-                f"the model returned for {images} images boxes {boxes.shape}, scores {scores.shape}{told}", _HINT
+                f"the model returned for {images} images boxes {boxes.shape}, scores {scores.shape}{also}", _HINT
             )
 
     def score_values(self, index: int, values: npt.NDArray[Any]) -> None:
@@ -180,12 +180,12 @@ class OutputCheck:
         if len(rows) and not math.isfinite(float(rows.sum(dtype=np.float64))):
             self._refuse_not_finite(rows)
 
-    def counts(self, indices: Sequence[int], counts: Array, most: int) -> list[int]:
+    def counts(self, indices: Sequence[int], counts: Array, limit: int) -> list[int]:
         """The number of detections of each image: integers, possibly of a float type."""
         values = counts.tolist()
         for index, value in zip(indices, values, strict=True):
-            if not (0 <= value <= most and value == int(value)):  # NaN and infinity fail the first comparison
-                self._refuse(index, self._names[3], value, f"not an integer from 0 to {most}")
+            if not (0 <= value <= limit and value == int(value)):  # NaN and infinity fail the first comparison
+                self._refuse(index, self._names[3], value, f"not an integer from 0 to {limit}")
         return [int(value) for value in values]
 
     def scores(self, rows: npt.NDArray[np.float32]) -> None:
@@ -209,11 +209,13 @@ class OutputCheck:
             at = int(np.argmax((extents < -_ROUNDING).any(axis=1)))
             self._refuse_row(rows, at, 0, self._box(rows[at]), f"an inverted box (corners are {self._order})")
         kinds = rows[:, _CLASS]
-        if low[_CLASS] < self._least or high[_CLASS] > self._largest or (kinds != np.rint(kinds)).any():
-            wrong = (kinds < self._least) | (kinds > self._largest) | (kinds != np.rint(kinds))
+        if low[_CLASS] < self._minimum or high[_CLASS] > self._largest or (kinds != np.rint(kinds)).any():
+            wrong = (kinds < self._minimum) | (kinds > self._largest) | (kinds != np.rint(kinds))
             at = int(np.argmax(wrong))
             value = float(kinds[at]) - self._model.class_offset
-            why = f"not an integer from {self._least - self._model.class_offset} to {self._largest - self._model.class_offset}"
+            why = (
+                f"not an integer from {self._minimum - self._model.class_offset} to {self._largest - self._model.class_offset}"
+            )
             self._refuse_row(rows, at, 2, f"{value:g}", why)
         self._note_odd(rows, low, high)
 

@@ -58,7 +58,7 @@ def run(path: Path) -> None:
     with timings.part("images"):
         library = SampleLibrary(ImageCache(spec, images))
     advisor = Advisor(spec, images, library)
-    topology, most_sessions = placement.read_topology(), placement.most_sessions(spec.model.path)
+    topology, max_sessions = placement.read_topology(), placement.max_sessions(spec.model.path)
 
     def worker(number: int, threads: int, place: Sequence[int], device: str) -> Worker:
         slot = board.slot(number)
@@ -75,7 +75,7 @@ def run(path: Path) -> None:
             return list(pool.map(lambda number: worker(number, threads, places[number], devices[number]), range(sessions)))
 
     with timings.part("layout"):
-        chosen = tuning.choose_layout(spec, library, workers, len(images), backend.version(), most_sessions)
+        chosen = tuning.choose_layout(spec, library, workers, len(images), backend.version(), max_sessions)
     layout, team = chosen.layout, chosen.team
     results = _described(spec, len(images), backend.version(), chosen, remark)
     if spec.part:
@@ -260,9 +260,9 @@ def _test(spec: Spec, mode: str, sut: SUT, library: Library, count: int, rate: f
         loadgen.expected_samples(settings, spec.scenario, spec.loadgen, rate),
         rate,
     )
-    begun = time.monotonic()
+    began = time.monotonic()
     loadgen.run(spec.scenario, mode, settings, spec.loadgen, ordered, library, count, folder, trace=trace)
-    seconds = time.monotonic() - begun
+    seconds = time.monotonic() - began
     ordered.write(folder / "samples.json")
     if trace:
         queries.write_queries(folder, keep=spec.trace == "yes")

@@ -116,7 +116,7 @@ def bound_to(cores: Sequence[int]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def most_sessions(model: Path, memory: Path = _MEMORY) -> int:
+def max_sessions(model: Path, memory: Path = _MEMORY) -> int:
     """How many sessions of a model half of the free memory holds, at least one; 512 where the system does not say."""
     try:
         fields = dict(line.split(":", 1) for line in memory.read_text(encoding="ascii").splitlines() if ":" in line)

@@ -25,7 +25,7 @@ from object_detection.damage import damaged, remark, stderr_watched
 from object_detection.datasets.coco import read_coco
 from object_detection.datasets.place import Folder
 from object_detection.datasets.truth import Image as Row
-from object_detection.errors import HarnessError, told_as_a_command
+from object_detection.errors import HarnessError, errors_as_command
 from object_detection.preprocess import decode, finished, input_of, pixels, square
 from object_detection.progress import Throttle, say
 from object_detection.spec import Model, Preprocessed
@@ -120,13 +120,13 @@ def prepare(images: Path, annotations: Path, part: str, side: int, library: str,
         say(remark(hurt))
         (output / DAMAGED).write_text(json.dumps(hurt), encoding="utf-8")
     truth.write_coco(output / "annotations.json", places)
-    told = {
+    description = {
         "images": str(images),
         "annotations": "annotations.json",
         "count": len(rows),
         "preprocessed": {"file": file, "kind": kind, "side": side, "library": library},
     }
-    (output / "dataset.json").write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    (output / "dataset.json").write_text(json.dumps(description, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _bytes_needed(rows: Sequence[Row], kind: str, side: int) -> int:
@@ -188,7 +188,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     given = parser.parse_args()
     images, annotations = given.base / given.dataset["images"], given.base / given.dataset["annotations"]
-    with told_as_a_command():
+    with errors_as_command():
         inside = bool(given.dataset.get("inside"))
         prepare(images, annotations, given.part, given.side, given.library, given.output, inside=inside)
 

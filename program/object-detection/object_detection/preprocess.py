@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from object_detection.datasets.check import most_pixels, too_large
+from object_detection.datasets.check import max_pixels, too_large
 from object_detection.datasets.content import ENOUGH, sign_of
 from object_detection.datasets.exif import without_orientation
 from object_detection.datasets.header import read_header
@@ -54,7 +54,7 @@ def decode(path: Path) -> npt.NDArray[np.uint8]:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:  # an assertion about its size, no memory, or a bug in a decoder
         header = read_header(path)
-        if header and header.width * header.height > most_pixels():
+        if header and header.width * header.height > max_pixels():
             raise too_large(path, header.width, header.height) from error
         size = f" of {header.width} × {header.height} pixels" if header and header.width else ""
         raise HarnessError(f"OpenCV cannot decode {path}{size}: {error.err or error}", "replace the image") from error

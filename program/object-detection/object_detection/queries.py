@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 TRACE, QUERIES = "mlperf_log_trace.json", "queries.json"
-_MOST = 200_000  # samples: about 8 MB of columns, and 150 MB of LoadGen's events while the run lasts
+_MAXIMUM = 200_000  # samples: about 8 MB of columns, and 150 MB of LoadGen's events while the run lasts
 FASTEST = 2000.0  # samples/s; above, the events that LoadGen writes take time from the run
 _SAMPLE = re.compile(
     rb'"name":"Sample".*?"ph": ?"b".*?"ts":(-?[\d.]+),"args":\{"sample_seq":(\d+),"query_seq":(\d+),"sample_idx":(\d+),'
@@ -36,7 +36,7 @@ def is_traced(choice: str, official: bool, samples: float, rate: float) -> bool:
     """
     if choice != "auto":
         return choice == "yes"
-    return not official and samples <= _MOST and rate <= FASTEST
+    return not official and samples <= _MAXIMUM and rate <= FASTEST
 
 
 def write_queries(folder: Path, *, keep: bool) -> None:

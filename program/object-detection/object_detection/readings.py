@@ -46,9 +46,9 @@ Tried = Sequence[tuple[int, Outputs]]  # sample index and raw outputs
 class _Silent(OutputCheck):
     """Accepts every value: wrong interpretations show in their mAP."""
 
-    def counts(self, indices: Sequence[int], counts: Any, most: int) -> list[int]:
+    def counts(self, indices: Sequence[int], counts: Any, limit: int) -> list[int]:
         """Numbers of detections, within the bounds."""
-        return [int(np.clip(np.nan_to_num(value), 0, most)) for value in counts.tolist()]
+        return [int(np.clip(np.nan_to_num(value), 0, limit)) for value in counts.tolist()]
 
     def scores(self, rows: Rows) -> None:
         """Any score passes."""
@@ -98,9 +98,9 @@ class Advisor:
         trial = _Trial(self._spec, self._images.first(IMAGES), worker)
         indices = range(len(trial.images))
         self._library.load(indices)
-        begun = time.monotonic()
+        began = time.monotonic()
         tried = [(index, worker.outputs([index])) for index in indices]
-        seconds = time.monotonic() - begun
+        seconds = time.monotonic() - began
         before = trial.score(tried, {})
         best, found = trial.best_of_outputs(tried)
         if found < _NEAR_ZERO and seconds * 2 * len(_SCALINGS) < _SECONDS:

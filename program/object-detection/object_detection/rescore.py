@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from object_detection.errors import HarnessError, told_as_a_command
+from object_detection.errors import HarnessError, errors_as_command
 
 BASELINE, TESTED = "baseline_accuracy.txt", "compliance_accuracy.txt"  # file names of the rules
 
@@ -34,5 +34,5 @@ def rescore(spec_file: Path, baseline: Path, tested: Path, folder: Path) -> None
 
 
 if __name__ == "__main__":
-    with told_as_a_command():
+    with errors_as_command():
         rescore(*(Path(word).resolve() for word in sys.argv[1:]))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from object_detection.contract.logs import SUMMARY
+from object_detection.contract.logs import SUMMARY, Detail
 from object_detection.contract.results import Performance
 from object_detection.errors import HarnessError
 from object_detection.logs import read_detail, read_summary
@@ -38,11 +37,11 @@ def performance(folder: Path, scenario: str) -> Performance:
     found = Performance(
         valid=valid,
         latency_ms={key: round(value, 6) for key, value in sorted(latency.items())},
-        queries=int(detail.get("result_query_count", 0) or summary.get("Processed queries", 0) or 0),
+        queries=int(events.number("result_query_count") or summary.get("Processed queries", 0) or 0),
         errors=len(events.errors),
         reasons=() if valid else tuple(log.reasons),
         early_stopping_met=bool(detail["early_stopping_met"]) if "early_stopping_met" in detail else None,
-        early_stopping_latency_ms=_early_stopping(detail),
+        early_stopping_latency_ms=_early_stopping(events),
     )
     if scenario == "offline":
         return replace(found, samples_per_second=float(summary["Samples per second"]))
@@ -51,7 +50,7 @@ def performance(folder: Path, scenario: str) -> Performance:
             found,
             queries_per_second=_first(summary, "Completed samples per second", "Scheduled samples per second"),
             scheduled_queries_per_second=_first(summary, "Scheduled samples per second", "Completed samples per second"),
-            target_qps=float(detail.get("requested_server_target_qps", 0) or 0),
+            target_qps=events.number("requested_server_target_qps") or 0.0,
         )
     if scenario == "multistream":
         return replace(found, samples_per_query=int(summary.get("samples_per_query", 0)))
@@ -62,9 +61,9 @@ def performance(folder: Path, scenario: str) -> Performance:
 _ESTIMATES = {"p90": "early_stopping_latency_ss", "p99": "early_stopping_latency_ms"}
 
 
-def _early_stopping(detail: dict[str, Any]) -> dict[str, float]:
+def _early_stopping(events: Detail) -> dict[str, float]:
     """Early stopping's estimates of latencies in ms; missing ones, for which there were too few queries, are skipped."""
-    logged = {name: float(detail.get(key) or 0) for name, key in _ESTIMATES.items()}
+    logged = {name: events.number(key) or 0.0 for name, key in _ESTIMATES.items()}
     return {name: round(value / 1e6, 6) for name, value in logged.items() if value}
 
 

@@ -9,7 +9,7 @@ Array = npt.NDArray[np.float32]
 
 
 def suppressed(
-    boxes: Array, scores: Array, classes: Array | None, iou: float, most: int | None = None
+    boxes: Array, scores: Array, classes: Array | None, iou: float, limit: int | None = None
 ) -> npt.NDArray[np.int64]:
     """Greedy suppression in descending order of the scores.
 
@@ -21,7 +21,7 @@ def suppressed(
         (n,): only boxes of one class suppress each other; None for all.
     iou
         Of two boxes with a larger overlap, the one with the lower score is dropped.
-    most
+    limit
         Maximum number of boxes.
 
     Returns
@@ -33,7 +33,7 @@ def suppressed(
     low, high = np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])
     areas = (high - low).prod(axis=1)
     kept: list[int] = []
-    while len(rest) and (most is None or len(kept) < most):
+    while len(rest) and (limit is None or len(kept) < limit):
         best, rest = rest[0], rest[1:]
         kept.append(int(best))
         extents = np.minimum(high[best], high[rest]) - np.maximum(low[best], low[rest])

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from object_detection.contract.spec import MeasuredLayout
-from object_detection.layouts import MOST_SESSIONS, Layout, Space, proposals, space_for
+from object_detection.layouts import MAX_SESSIONS, Layout, Space, proposals, space_for
 from object_detection.placement import bound_to
 from object_detection.progress import tell
 from object_detection.spec import Spec
@@ -17,12 +17,12 @@ from object_detection.sut.library import SampleLibrary
 from object_detection.sut.worker import Worker
 
 _SECONDS = 0.2  # of a turn
-_ROUNDS, _MOST_ROUNDS = 2, 4  # turns of each of two layouts; the more are for those that are close
+_ROUNDS, _MAX_ROUNDS = 2, 4  # turns of each of two layouts; the more are for those that are close
 _CLOSE = 0.05
 _HOPELESS = 0.8  # of the fastest so far, in the first turn
 _BUDGET = 6.0  # s
 _LONGEST_TURN = 5.0  # s
-_LEAST_LAYOUTS = 3
+_MIN_LAYOUTS = 3
 _TUNING_SAMPLES = 16
 _WORTH_TUNING = 1000  # images; accuracy of fewer is measured sooner than the fastest layout is found
 
@@ -58,7 +58,7 @@ class Choice:
 
 
 def choose_layout(
-    spec: Spec, library: SampleLibrary, make: MakeWorkers, count: int, version: str, most_sessions: int = MOST_SESSIONS
+    spec: Spec, library: SampleLibrary, make: MakeWorkers, count: int, version: str, max_sessions: int = MAX_SESSIONS
 ) -> Choice:
     """Sessions, threads and batch: what the user says, what an earlier run measured, else the fastest.
 
@@ -71,10 +71,10 @@ def choose_layout(
         How many images there are.
     version
         The framework's version.
-    most_sessions
+    max_sessions
         That fit into memory.
     """
-    space, kept = space_for(spec, most_sessions), spec.layout
+    space, kept = space_for(spec, max_sessions), spec.layout
     given = space.is_single and bool(spec.sessions or spec.threads or spec.batch_size)
     if "performance" not in spec.modes and (space.is_single or spec.answers or count < _WORTH_TUNING):
         plain = space.smallest()
@@ -133,7 +133,7 @@ def fastest(
         if rates and layout.sessions * layout.batch_size > _LONGEST_TURN * rates[best.layout]:
             too_long[layout] = 0.0
             continue
-        if len(rates) >= _LEAST_LAYOUTS and time.monotonic() > end:
+        if len(rates) >= _MIN_LAYOUTS and time.monotonic() > end:
             break
         tell("choosing sessions and threads", len(rates), len(rates) + len(layouts), "layouts")
         team = next((each.team for each in (best, last) if each.team and each.layout.team == layout.team), ())
@@ -168,7 +168,7 @@ def _duel(new: Contender, best: Contender | None, samples: Sequence[int], end: f
     """Samples/s of two contenders in turns: two turns each, more if they are close, one if the new one is far behind."""
     ours: list[float] = []
     theirs: list[float] = []
-    for number in range(_MOST_ROUNDS if best else _ROUNDS):
+    for number in range(_MAX_ROUNDS if best else _ROUNDS):
         ours.append(_rate(new, samples))
         if best is None:
             continue

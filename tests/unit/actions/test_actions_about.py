@@ -1,4 +1,4 @@
-"""What people type to see a repository, a package, the machine or others' results."""
+"""Show a repository, a package, the machine and other CKs' results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 Ck = Callable[..., Any]  # the fixture `ck`
 
 
-def test_show_a_repository(ck: Ck, ck_home: Path) -> None:
+def test_show_repository(ck: Ck, ck_home: Path) -> None:
     ck("add", "dataset:a")
     found = ck("show", "repo:local", "--out=json").json
     assert (found["data_uoa"], found["path"]) == ("local", str(ck_home / "CK" / "local"))
@@ -21,7 +21,7 @@ def test_show_a_repository(ck: Ck, ck_home: Path) -> None:
     assert ck("show", "repo:loca").code == 16
 
 
-def test_names_and_folder_of_a_repository(ck: Ck, ck_home: Path) -> None:
+def test_repository_names_and_folder(ck: Ck, ck_home: Path) -> None:
     ck("add", "repo:mine")
     uid = ck("find", "repo:mine", "--out=json").json["data_uid"]
     assert ck("uid", "repo:mine").out == f"{uid}\n"
@@ -34,19 +34,19 @@ def test_names_and_folder_of_a_repository(ck: Ck, ck_home: Path) -> None:
         assert (done.code, f"`ck {action} repo` needs the name of one repository" in done.err) == (2, True)
 
 
-def test_recache_is_not_needed(ck: Ck) -> None:
+def test_recache_does_nothing(ck: Ck) -> None:
     done = ck("recache", "repo")
     assert (done.code, done.out.startswith("nothing to do")) == (0, True)
 
 
-def test_show_a_package(ck: Ck) -> None:
+def test_show_package(ck: Ck) -> None:
     found = ck("show", "package:model-demo-ssd", "--out=json").json
     assert found["name"] == "Demo SSD 300"
     assert {"model", "demo", "onnx"} <= set(found["tags"])
     assert "package:model-demo-ssd\n  name: Demo SSD 300\n" in ck("show", "package:model-demo-ssd").out
 
 
-def test_show_every_package_as_a_table(ck: Ck) -> None:
+def test_show_all_packages_as_table(ck: Ck) -> None:
     ck("add", "package:broken", '@@@{"dict": {"deps": 1, "tags": ["model"]}}')
     done = ck("show", "package", "--tags=model")
     assert done.out.splitlines()[0].split() == ["package", "version", "name"]
@@ -55,7 +55,7 @@ def test_show_every_package_as_a_table(ck: Ck) -> None:
     assert ck("show", "package:broken").code == 3
 
 
-def test_the_machine(ck: Ck) -> None:
+def test_show_machine(ck: Ck) -> None:
     whole = ck("detect", "platform", "--out=json").json["features"]
     assert {"os", "cpu", "gpu", "gpus", "platform"} <= set(whole)
     assert ck("detect", "platform.cpu", "--out=json").json["features"]["cpu"]["name"] == whole["cpu"]["name"]
@@ -66,7 +66,7 @@ def test_the_machine(ck: Ck) -> None:
 
 @pytest.fixture
 def results(ck: Ck, tmp_path: Path) -> Path:
-    """Figures that were imported, and results of another CK in a repository of its own."""
+    """Imported figures, and results of another CK in their own repository."""
     table = tmp_path / "t.csv"
     table.write_text(
         "division,organisation,system,model,scenario,result_raw,validity\nclosed,A,box,ssd-mobilenet,Offline,100,VALID\n"
@@ -77,7 +77,7 @@ def results(ck: Ck, tmp_path: Path) -> Path:
     return table
 
 
-def test_results_of_another_ck_are_listed_for_what_they_are(ck: Ck, results: Path) -> None:
+def test_env_entries_of_another_ck_are_labelled(ck: Ck, results: Path) -> None:
     done = ck("ls", "result")
     assert done.code == 0
     assert "ssd-mobilenet" in done.out

@@ -1,4 +1,4 @@
-"""Modules and their actions: what is there, and that one verb means one thing in all its spellings."""
+"""Modules and their actions: which exist, and that a verb means the same in all its spellings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SPELLINGS = ["ls list", "rm remove delete del", "cp copy", "mv move", "ren renam
 
 
 @pytest.mark.parametrize("spellings", SPELLINGS)
-def test_the_spellings_of_a_verb_do_the_same_in_every_module(spellings: str) -> None:
+def test_verb_aliases_work_in_every_module(spellings: str) -> None:
     for module in [*catalogue.module_names(), "dataset"]:
         first, *others = spellings.split()
         if first in catalogue.actions_of(module):
@@ -30,7 +30,7 @@ def test_the_spellings_of_a_verb_do_the_same_in_every_module(spellings: str) -> 
             assert all(catalogue.find_action(module, word).run is run for word in others), module
 
 
-def test_a_module_s_own_action_comes_before_a_spelling_of_another() -> None:
+def test_own_action_takes_precedence_over_alias() -> None:
     assert catalogue.find_action("env", "cat").name == "cat"
     assert catalogue.find_action("package", "cat").name == "load"
     assert catalogue.find_action("submission", "reproduce").name == "reproduce"
@@ -46,18 +46,18 @@ def test_a_module_s_own_action_comes_before_a_spelling_of_another() -> None:
         ("program", "benchmark"), ("experiment", "find"), ("experiment", "zip"), ("repo", "unzip"),
     ],
 )  # fmt: skip
-def test_what_people_type_is_there(module: str, word: str) -> None:
+def test_common_commands_exist(module: str, word: str) -> None:
     assert catalogue.find_action(module, word).example.startswith("ck ")
 
 
 @pytest.mark.parametrize(
     ("typed", "module"), [("venv.template", "env_templates"), ("7ed17cb445bb5f69", "venv"), ("soft", "soft")]
 )
-def test_a_module_by_its_other_name_or_uid(typed: str, module: str) -> None:
+def test_module_by_alias_or_uid(typed: str, module: str) -> None:
     assert catalogue.known_module(typed, Repositories()) == module
 
 
-def test_a_module_of_ones_own_has_the_general_actions(ck: Ck) -> None:
+def test_user_module_has_general_actions(ck: Ck) -> None:
     with pytest.raises(NotFoundError, match="there is no module 'picture'"):
         catalogue.known_module("picture", Repositories())
     ck("add", "picture:a")
@@ -65,11 +65,11 @@ def test_a_module_of_ones_own_has_the_general_actions(ck: Ck) -> None:
     assert "search" in catalogue.actions_of("picture")
 
 
-def test_columns_are_as_wide_as_they_have_to_be() -> None:
+def test_columns_fit_their_content() -> None:
     assert table_lines(("a", "name"), [(1, "x"), (222, "longer")]) == ["a    name", "---  ------", "1    x", "222  longer"]
 
 
-def test_a_request_gives_values_or_defaults() -> None:
+def test_request_returns_values_or_defaults() -> None:
     options = {"tags": "a", "n": 3, "x": 0.5, "quiet": True, "env": {"A": "1"}, "repo_uoa": "other"}
     request = Request("do", Target("dataset", "a"), options=options)
     assert (request.text("tags"), request.text("none", "d"), request.flag("quiet"), request.flag("none")) == (
@@ -95,7 +95,7 @@ def test_a_request_gives_values_or_defaults() -> None:
         ("detect model.onnx", "ck detect soft:model.onnx"),
     ],
 )
-def test_entry_without_its_module_is_redirected(ck: Ck, words: str, meant: str) -> None:
+def test_entry_of_unknown_module_is_redirected(ck: Ck, words: str, meant: str) -> None:
     done = ck(*words.split())
     assert done.code == 16
     assert f"did you mean `{meant}`?" in done.err

@@ -1,4 +1,4 @@
-"""What people type to add, find, change, copy, pack and remove entries."""
+"""Add, find, change, copy, pack and remove entries."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class _Terminal(io.StringIO):
         return True
 
 
-def test_add_tells_name_uid_and_folder(ck: Ck, local: Path) -> None:
+def test_add_prints_name_uid_and_folder(ck: Ck, local: Path) -> None:
     done = ck("add", "dataset:mine", "--tags=coco,mine", "--dict.source=lab", "--dict.size.w=3")
     assert done.code == 0
     assert done.out.startswith("added dataset:mine (")
@@ -45,7 +45,7 @@ def test_add_tells_name_uid_and_folder(ck: Ck, local: Path) -> None:
     assert meta == {"tags": ["coco", "mine"], "source": "lab", "size": {"w": "3"}}
 
 
-def test_add_takes_a_json_object_and_a_uid(ck: Ck) -> None:
+def test_add_accepts_json_object_and_uid(ck: Ck) -> None:
     row = ck("add", "dataset:a", '@@@{"dict": {"n": [1, 2]}}', f"--data_uid={UID}", "--data_name=A name", "--out=json").json
     assert row["data_uid"] == UID
     assert ck("load", f"dataset:{UID}", "--out=json").json["dict"] == {"n": [1, 2]}
@@ -59,7 +59,7 @@ def test_add_to_another_repository(ck: Ck, words: list[str], ck_home: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["dataset:../x"], "is not a valid name"),
         (["dataset:a/b"], "is not a valid name"),
@@ -71,10 +71,10 @@ def test_add_to_another_repository(ck: Ck, words: list[str], ck_home: Path) -> N
         (["dataset:a", "dataset:b"], "does not expect 'dataset:b'"),
     ],
 )
-def test_add_refuses_what_cannot_be(ck: Ck, words: list[str], told: str, local: Path) -> None:
+def test_add_rejects_invalid_arguments(ck: Ck, words: list[str], message: str, local: Path) -> None:
     done = ck("add", *words)
     assert done.code == 2
-    assert told in done.err
+    assert message in done.err
     assert list(local.rglob("meta.json")) == []
 
 
@@ -113,11 +113,11 @@ def test_search(ck: Ck, three: None, words: list[str], names: list[str]) -> None
 
 
 @pytest.mark.parametrize("verb", ["find", "where", "locate"])
-def test_find_prints_the_folder(ck: Ck, three: None, verb: str, local: Path) -> None:
+def test_find_prints_folder(ck: Ck, three: None, verb: str, local: Path) -> None:
     assert ck(verb, "dataset:coco-val").out == f"{local / 'dataset' / 'coco-val'}\n"
 
 
-def test_find_of_a_tag_that_nothing_has_names_the_nearest(ck: Ck, three: None) -> None:
+def test_find_with_unknown_tag_suggests_nearest(ck: Ck, three: None) -> None:
     done = ck("find", "dataset", "--tags=cocoo")
     assert done.code == 16
     assert "no dataset has the tag 'cocoo'\ndid you mean coco?" in done.err
@@ -129,7 +129,7 @@ def test_load_prints_meta_json(ck: Ck, three: None, verb: str) -> None:
     assert ck(verb, "dataset:shapes", "--out=json").json["dict"] == {"tags": ["shapes", "val"]}
 
 
-def test_load_tells_file_and_line_of_a_spoilt_meta(ck: Ck, three: None, local: Path) -> None:
+def test_load_reports_file_and_line_of_corrupt_meta(ck: Ck, three: None, local: Path) -> None:
     meta = local / "dataset" / "coco-val" / ".cm" / "meta.json"
     meta.write_text('{\n  "tags": ["a",]\n}')
     done = ck("load", "dataset:coco-val")
@@ -138,19 +138,19 @@ def test_load_tells_file_and_line_of_a_spoilt_meta(ck: Ck, three: None, local: P
     assert "at line 2" in done.err
 
 
-def test_load_wants_one_name(ck: Ck) -> None:
+def test_load_requires_one_name(ck: Ck) -> None:
     done = ck("load", "program")
     assert done.code == 2
     assert "`ck load program` needs the name of one entry\n`ck ls program` lists them" in done.err
 
 
-def test_a_module_goes_by_its_uid_too(ck: Ck, three: None, local: Path) -> None:
+def test_module_by_uid(ck: Ck, three: None, local: Path) -> None:
     assert ck("ls", "5e1100048ab875d7:model.onnx").out == ck("ls", "soft:model.onnx").out
     uid = (local / ".cm" / "alias-a-dataset").read_text().strip()
     assert ck("ls", f"{uid}:shapes").out == "shapes\n"
 
 
-def test_info_tells_names_and_tags(ck: Ck, three: None) -> None:
+def test_info_prints_names_and_tags(ck: Ck, three: None) -> None:
     done = ck("info", "dataset:shapes")
     assert {"repo_uoa: other", "module_uoa: dataset", "data_uoa: shapes"} <= set(done.out.splitlines())
     assert done.out.endswith("tags: shapes,val\n")
@@ -183,7 +183,7 @@ def test_cp_mv_and_ren(ck: Ck, three: None) -> None:
 
 
 @pytest.mark.parametrize("verb", ["cp", "mv", "ren"])
-def test_a_name_that_is_taken_is_kept(ck: Ck, three: None, verb: str) -> None:
+def test_existing_name_is_not_overwritten(ck: Ck, three: None, verb: str) -> None:
     done = ck(verb, "dataset:coco-val", "dataset:coco-train")
     assert done.code == 4
     assert "dataset:coco-train already exists" in done.err
@@ -192,14 +192,14 @@ def test_a_name_that_is_taken_is_kept(ck: Ck, three: None, verb: str) -> None:
 
 @pytest.mark.parametrize("verb", ["cp", "mv", "ren"])
 @pytest.mark.parametrize("more", [[], ["dataset:a", "dataset:b"]])
-def test_two_entries_are_needed(ck: Ck, three: None, verb: str, more: list[str]) -> None:
+def test_two_entries_are_required(ck: Ck, three: None, verb: str, more: list[str]) -> None:
     done = ck(verb, "dataset:coco-val", *more)
     assert done.code == 2
     assert f"`ck {verb}` needs two entries" in done.err
 
 
 @pytest.mark.parametrize("name", ["named", ""])
-def test_a_new_uid_is_one_by_which_the_entry_is_found(ck: Ck, name: str) -> None:
+def test_entry_is_found_by_new_uid(ck: Ck, name: str) -> None:
     old = ck("add", f"dataset:{name}", "--tags=x", "--out=json").json
     new = ck("ren", f"dataset:{old['data_uoa']}", "--new_uid", "--out=json").json
     assert new["data_uid"] != old["data_uid"]
@@ -224,7 +224,7 @@ def test_rm(ck: Ck, three: None, words: list[str], left: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "codes", "told"),
+    ("words", "codes", "message"),
     [
         (["dataset"], {2}, "no dataset was given"),
         (["dataset:coco"], {16}, "there is no dataset:coco"),
@@ -232,9 +232,9 @@ def test_rm(ck: Ck, three: None, words: list[str], left: list[str]) -> None:
         (["dataset:../dataset/coco-val"], {2, 16}, "../dataset/coco-val"),
     ],
 )
-def test_rm_of_nothing_removes_nothing(ck: Ck, three: None, words: list[str], codes: set[int], told: str) -> None:
+def test_rm_without_match_removes_nothing(ck: Ck, three: None, words: list[str], codes: set[int], message: str) -> None:
     done = ck("rm", *words)
-    assert told in done.err
+    assert message in done.err
     assert done.code in codes
     assert ck("ls", "dataset").out.split() == ["coco-train", "coco-val", "shapes"]
 
@@ -243,7 +243,7 @@ def test_rm_of_nothing_removes_nothing(ck: Ck, three: None, words: list[str], co
     ("typed", "options", "left"),
     [("n\n", [], 3), ("\n", [], 3), ("", [], 3), ("y\n", [], 0), ("n\n", ["--quiet"], 0), ("n\n", ["--force"], 0)],
 )
-def test_rm_asks_on_a_terminal(
+def test_rm_asks_on_terminal(
     ck: Ck, three: None, typed: str, options: list[str], left: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", _Terminal(typed))
@@ -253,7 +253,7 @@ def test_rm_asks_on_a_terminal(
 
 
 @pytest.mark.parametrize("words", [["dataset:*"], ["dataset", "--tags=val"], ["dataset:*", "--out=json"]])
-def test_rm_of_a_pattern_without_a_terminal_needs_force(ck: Ck, three: None, words: list[str]) -> None:
+def test_rm_of_pattern_without_terminal_needs_force(ck: Ck, three: None, words: list[str]) -> None:
     done = ck("rm", *words)
     assert done.code == 2
     assert "--force removes without confirmation" in done.err + done.out
@@ -278,7 +278,9 @@ def test_zip_and_unzip(ck: Ck, three: None, tmp_path: Path, monkeypatch: pytest.
     assert ck("ls", "dataset").out.split() == ["coco-train", "coco-val", "shapes"]
 
 
-def test_zip_without_a_name_writes_beside(ck: Ck, three: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zip_without_name_writes_to_current_folder(
+    ck: Ck, three: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert ck("zip", "dataset:shapes", "--out=json").json["path"] == str(tmp_path / "ck-dataset-shapes.zip")
     done = ck("zip", "dataset:shapes")
@@ -287,7 +289,7 @@ def test_zip_without_a_name_writes_beside(ck: Ck, three: None, tmp_path: Path, m
     assert ck("zip", "dataset:shapes", "--overwrite").code == 0
 
 
-def test_unzip_of_a_hostile_archive_brings_nothing(ck: Ck, tmp_path: Path, local: Path) -> None:
+def test_unzip_of_malicious_archive_extracts_nothing(ck: Ck, tmp_path: Path, local: Path) -> None:
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as file:
         file.writestr("experiment/good/.cm/meta.json", "{}")
         file.writestr("../../../out", "x")
@@ -298,11 +300,11 @@ def test_unzip_of_a_hostile_archive_brings_nothing(ck: Ck, tmp_path: Path, local
 
 
 @pytest.mark.parametrize(("words", "code"), [([], 2), (["--zip=nowhere.zip"], 16)])
-def test_unzip_wants_a_file(ck: Ck, words: list[str], code: int) -> None:
+def test_unzip_requires_a_file(ck: Ck, words: list[str], code: int) -> None:
     assert ck("unzip", "experiment", *words).code == code
 
 
-def test_unzip_brings_a_module_that_is_new_here(ck: Ck, three: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unzip_creates_missing_module(ck: Ck, three: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ck("zip", "dataset:shapes", f"--archive_name={tmp_path / 'a.zip'}")
     monkeypatch.setenv("CK_REPOS", str(tmp_path / "another machine"))
     assert ck("unzip", "dataset", f"--zip={tmp_path / 'a.zip'}").code == 0

@@ -1,4 +1,4 @@
-"""What people type to use what is installed from a shell."""
+"""Use installed components from a shell."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def demo(ck: Ck) -> str:
 
 
 @pytest.mark.parametrize("shell", ["bash", "sh"])
-def test_cat_prints_what_a_shell_takes(ck: Ck, demo: str, shell: str) -> None:
+def test_cat_prints_shell_script(ck: Ck, demo: str, shell: str) -> None:
     printed = ck("cat", "env", TAGS).out
     assert printed.startswith("# Demo SSD 300\n# tags: ")
     done = subprocess.run([shell, "-c", f'{printed}\necho "$CK_ENV_ONNX_MODEL"'], capture_output=True, text=True)
     assert done.stdout == f"{demo}\n"
 
 
-def test_cat_as_json_has_the_variables_and_the_meta(ck: Ck, demo: str) -> None:
+def test_cat_as_json_has_variables_and_meta(ck: Ck, demo: str) -> None:
     found = ck("cat", "env", TAGS, "--out=json").json
     assert found["env"]["CK_ENV_ONNX_MODEL_FILE"] == found["dict"]["file"]
     assert [row["name"] for row in found["lst"]] == ["Demo SSD 300"]
@@ -41,7 +41,7 @@ def test_cat_by_uid(ck: Ck, demo: str) -> None:
     assert ck("cat", f"env:{uid}").out == ck("cat", "env", TAGS).out
 
 
-def test_two_that_match_give_the_same_to_cat_virtual_and_set(ck: Ck, tmp_path: Path) -> None:
+def test_cat_virtual_and_set_pick_the_same_match(ck: Ck, tmp_path: Path) -> None:
     for number in (1, 2):
         (folder := tmp_path / f"tool {number}").mkdir()
         meta = {"name": "tool", "label": "tool", "source": "package", "path": str(folder), "python_path": str(folder)}
@@ -72,11 +72,11 @@ def test_two_that_match_give_the_same_to_cat_virtual_and_set(ck: Ck, tmp_path: P
 
 
 def _run(*words: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    """A command in a process of its own: what it starts writes to the real stdout."""
+    """A command in a separate process: its children write to the real stdout."""
     return subprocess.run([sys.executable, "-m", "ck_repo", *words], capture_output=True, text=True, input=text)
 
 
-def test_virtual_runs_a_command_line(demo: str) -> None:
+def test_virtual_runs_command_line(demo: str) -> None:
     done = _run("virtual", "env", TAGS, '--shell_cmd=ls "$CK_ENV_ONNX_MODEL"; exit 3')
     assert (done.returncode, done.stdout.split()) == (3, ["demo_ssd.onnx"])
 
@@ -88,41 +88,41 @@ def test_virtual_prints_one_json_object(demo: str) -> None:
     assert "exit status 3" in json.loads(done.stdout)["error"]
 
 
-def test_virtual_opens_a_shell_that_has_the_variables(demo: str) -> None:
+def test_virtual_opens_shell_with_variables(demo: str) -> None:
     done = _run("virtual", "env", TAGS, "--shell=bash", text='echo "$CK_ENV_ONNX_MODEL"\nexit 4\n')
     assert (done.returncode, done.stdout) == (4, f"{demo}\n")
 
 
-def test_groups_of_tags_come_together(ck: Ck, demo: str) -> None:
+def test_tag_groups_are_combined(ck: Ck, demo: str) -> None:
     ck("install", "package:model-demo-ssd")
     groups = "--tag_groups=model,demo model,onnx"
     assert len(ck("cat", "env", groups, "--out=json").json["lst"]) == 2
 
 
 @pytest.mark.parametrize("verb", ["cat", "virtual", "set", "xset"])
-def test_nothing_named(ck: Ck, verb: str) -> None:
+def test_without_arguments(ck: Ck, verb: str) -> None:
     done = ck(verb, "env")
     assert done.code == 2
     assert f"`ck {verb} env --tags=…`" in done.err
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         ([TAGS], "`ck install package --tags=model,demo` installs it"),
         (["--tags=modell"], "did you mean model"),
         ([":nonesuch"], "there is no env:nonesuch"),
     ],
 )
-def test_what_is_not_there(ck: Ck, words: list[str], told: str) -> None:
+def test_missing_entry(ck: Ck, words: list[str], message: str) -> None:
     done = ck(
         "virtual", f"env{words[0]}" if words[0][0] == ":" else "env", *(words if words[0][0] == "-" else []), "--shell_cmd=:"
     )
     assert done.code == 16
-    assert told in done.err
+    assert message in done.err
 
 
-def test_set_writes_a_file_that_a_script_can_source(ck: Ck, demo: str, tmp_path: Path) -> None:
+def test_set_writes_sourceable_file(ck: Ck, demo: str, tmp_path: Path) -> None:
     path = tmp_path / "tmp-ck-env.sh"
     path.write_text("export OLD=1\n")
     assert ck("set", "env", "tags=model,demo", f"bat_file={path}").code == 0
@@ -132,17 +132,17 @@ def test_set_writes_a_file_that_a_script_can_source(ck: Ck, demo: str, tmp_path:
     assert "OLD" not in path.read_text()
 
 
-def test_set_without_a_file_prints(ck: Ck, demo: str) -> None:
+def test_set_without_file_prints(ck: Ck, demo: str) -> None:
     assert f"export CK_ENV_ONNX_MODEL={demo}\n" in ck("set", "env", TAGS).out
 
 
-def test_xset_writes_ck_s_usual_file(ck: Ck, demo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_xset_writes_stock_file_name(ck: Ck, demo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert ck("xset", "env", TAGS).out.startswith("Demo SSD 300\n")
     assert f"export CK_ENV_ONNX_MODEL={demo}\n" in (tmp_path / "tmp-ck-env.bat").read_text()
 
 
-def test_refresh_reports_what_cannot_be_used(ck: Ck, demo: str) -> None:
+def test_refresh_reports_unusable_entries(ck: Ck, demo: str) -> None:
     assert ck("refresh", "env").code == 0
     with open(Path(demo, "demo_ssd.onnx"), "ab") as file:
         file.write(b"x")
@@ -153,18 +153,18 @@ def test_refresh_reports_what_cannot_be_used(ck: Ck, demo: str) -> None:
     assert ck("refresh", "env").code == 0
 
 
-def test_refresh_of_nothing(ck: Ck) -> None:
+def test_refresh_without_entries(ck: Ck) -> None:
     assert ck("refresh", "env").out == "nothing is installed or registered\n"
 
 
-def test_a_folder_of_ones_own_stays(ck: Ck, tmp_path: Path) -> None:
+def test_user_folder_is_kept(ck: Ck, tmp_path: Path) -> None:
     place = tmp_path / "here"
     assert ck("install", "package", TAGS, f"--install_path={place}", "--reuse_deps").code == 0
     assert f"its files stay in {place}" in ck("rm", "env", TAGS).out
     assert (place / "demo_ssd.onnx").exists()
 
 
-def test_a_folder_for_what_is_there_already(ck: Ck, demo: str, tmp_path: Path) -> None:
+def test_folder_of_already_installed_package(ck: Ck, demo: str, tmp_path: Path) -> None:
     done = ck("install", "package", TAGS, f"--install_path={tmp_path / 'x'}")
     assert done.code == 4
     assert f"is already installed in {demo}" in done.err

@@ -1,4 +1,4 @@
-"""`ck ls experiment`: columns, order, number of rows, width, and what is said when nothing matches."""
+"""`ck ls experiment`: columns, order, limit, width, and messages when nothing matches."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _names(done: Any) -> list[str]:
     return [line.split()[0] for line in done.out.splitlines()[2:]]
 
 
-def test_list_has_what_was_measured(ck: Ck, three: None) -> None:
+def test_list_shows_measured_runs(ck: Ck, three: None) -> None:
     header, _, first, *_ = ck("ls", "experiment").out.splitlines()
     assert " ".join(header.split()) == "experiment model data set images backend precision scenario mAP performance recorded"
     assert " ".join(first.split()) == "run1 a birds 40 onnxruntime fp32 offline 0.1000 10.0 samples/s 2026-11-21 10:00"
@@ -50,18 +50,18 @@ def test_list_has_what_was_measured(ck: Ck, three: None) -> None:
         (["--sort=-mAP", "--tags=a"], ["run3", "run1"]),
     ],
 )
-def test_order_and_number(ck: Ck, three: None, words: list[str], names: list[str]) -> None:
+def test_order_and_limit(ck: Ck, three: None, words: list[str], names: list[str]) -> None:
     assert _names(ck("ls", "experiment", *words)) == names
 
 
-def test_what_does_not_match_is_said(ck: Ck, three: None) -> None:
+def test_mismatches_are_reported(ck: Ck, three: None) -> None:
     assert ck("ls", "experiment", "--tags=x").out == "none of 3 experiments has the tag x\n"
     assert ck("ls", "experiment:z*").out == "none of 3 experiments matches z*\n"
     assert ck("ls", "experiment", "--sort=mapp").code == 2
     assert "did you mean" in ck("ls", "experiment", "--sort=perform").err
 
 
-def test_table_fits_the_width() -> None:
+def test_table_fits_width() -> None:
     header, rows = ("name", "spare", "text"), [("a" * 30, "b" * 10, "c" * 30)]
     assert fitted_table_lines(header, rows, ["spare"], 200)[2].split() == ["a" * 30, "b" * 10, "c" * 30]
     lines = fitted_table_lines(header, rows, ["spare"], 40)

@@ -1,4 +1,4 @@
-"""What people type to learn of an entry's names, folder, files and tags; and to copy, rename and pack it by short names."""
+"""An entry's names, folder, files and tags; copying, renaming and packing by short names."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def a(ck: Ck, ck_home: Path) -> Path:
     return folder
 
 
-def test_a_new_uid(ck: Ck) -> None:
+def test_new_uid(ck: Ck) -> None:
     first, second = ck("uid").out.strip(), ck("uid", "--out=json").json["data_uid"]
     assert len(first) == len(second) == 16
     assert first != second
 
 
-def test_the_uid_of_an_entry(ck: Ck, a: Path) -> None:
+def test_uid_of_entry(ck: Ck, a: Path) -> None:
     assert ck("uid", "dataset:a").out == f"{UID}\n"
 
 
-def test_the_cid_of_an_entry_and_of_the_folder_that_one_is_in(ck: Ck, a: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cid_of_entry_and_of_current_folder(ck: Ck, a: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     named = ck("cid", "dataset:a")
     monkeypatch.chdir(a)
     assert named.out == ck("cid").out
@@ -42,7 +42,7 @@ def test_the_cid_of_an_entry_and_of_the_folder_that_one_is_in(ck: Ck, a: Path, m
     assert ck("load", named.out.strip(), "--out=json").json["data_uoa"] == "a"
 
 
-def test_the_cid_of_a_folder_that_is_no_entry(ck: Ck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cid_of_folder_outside_entries(ck: Ck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     done = ck("cid")
     assert done.code == 16
@@ -59,13 +59,13 @@ def test_cd_list_files_and_list_tags(ck: Ck, a: Path) -> None:
 
 @pytest.mark.parametrize("to", ["b", ":b", "dataset:b", "local:dataset:b", "local::b"])
 @pytest.mark.parametrize(("verb", "stays"), [("cp", True), ("mv", False), ("ren", False)])
-def test_the_new_name_of_an_entry(ck: Ck, a: Path, verb: str, stays: bool, to: str) -> None:
+def test_entry_is_renamed(ck: Ck, a: Path, verb: str, stays: bool, to: str) -> None:
     assert ck(verb, "dataset:a", to).code == 0
     assert (a.with_name("b") / "file.txt").read_text() == "text"
     assert a.exists() is stays
 
 
-def test_a_copy_in_another_repository_or_module(ck: Ck, a: Path) -> None:
+def test_copy_to_another_repository_or_module(ck: Ck, a: Path) -> None:
     ck("add", "repo:other")
     assert ck("cp", "dataset:a", "other:dataset:b", "--out=json").json["repo_uoa"] == "other"
     assert ck("cp", "dataset:a", "other::", "--out=json").json["data_uoa"] == "a"
@@ -82,7 +82,7 @@ def test_several_entries_in_one_archive(ck: Ck, a: Path, tmp_path: Path) -> None
     assert ck("zip", "dataset:a", "nonesuch", f"--archive_name={tmp_path / 'y.zip'}").code == 16
 
 
-def test_experiments_are_packed_together_and_alone(ck: Ck, a: Path, tmp_path: Path) -> None:
+def test_experiments_are_packed_together_or_alone(ck: Ck, a: Path, tmp_path: Path) -> None:
     ck("add", "experiment:e")
     done = ck("zip", "experiment:e", "dataset:a", f"--archive_name={tmp_path / 'x.zip'}")
     assert done.code == 2

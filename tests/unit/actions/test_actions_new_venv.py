@@ -1,4 +1,4 @@
-"""A venv is not made silently under a name that may be a typo."""
+"""`ck create venv` asks before it creates a venv under a name that may be a typo."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Terminal(io.StringIO):
 
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch, ck_home: Path) -> list[str]:
-    """What is said, beside a venv `mine`."""
+    """The message, with an existing venv `mine`."""
     lines: list[str] = []
     monkeypatch.setattr(progress, "say", lines.append)
     create_entry(Session().repositories.writable(), "venv", "mine", {})
@@ -34,12 +34,12 @@ def _asked(name: str) -> None:
     confirm_new_venv(Request("run", Target("program", "x"), options={"venv": name}))
 
 
-def test_unknown_name_is_said_with_the_nearest(said: list[str]) -> None:
+def test_unknown_name_suggests_nearest(said: list[str]) -> None:
     _asked("mime")
     assert said == ["there is no venv:mime, so a new one will be created; did you mean --venv=mine?"]
 
 
-def test_terminal_is_asked(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_terminal_user_is_asked(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", _Terminal("n\n"))
     with pytest.raises(UsageError, match="nothing was changed"):
         _asked("other")

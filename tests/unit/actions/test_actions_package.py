@@ -1,4 +1,4 @@
-"""What people type to install a package in another way than usual."""
+"""Less common ways to install a package."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ def plan(ck: Ck, *words: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("without", "format_"), [("pytorch,tf", "onnx"), ("onnx,tf", "pytorch")])
-def test_tags_not_to_have(ck: Ck, without: str, format_: str) -> None:
+def test_excluded_tags(ck: Ck, without: str, format_: str) -> None:
     (row,) = plan(ck, "--tags=model,ssd-mobilenet,non-quantized", f"--no_tags={without}")
     assert format_ in row["package"]
 
 
 @pytest.mark.parametrize("version", ["1.26.4", "v1.26.4"])
-def test_exactly_this_version(ck: Ck, version: str) -> None:
+def test_exact_version(ck: Ck, version: str) -> None:
     assert plan(ck, "--tags=lib,python-package,numpy", f"--force_version={version}")[0]["requirement"] == "numpy==1.26.4"
 
 
-def test_only_tags_not_to_have_name_nothing(ck: Ck) -> None:
+def test_excluded_tags_alone_select_nothing(ck: Ck) -> None:
     done = ck("install", "package", "--no_tags=onnx")
     assert done.code == 2
     assert "needs tags or a name" in done.err
 
 
 @pytest.mark.parametrize("flag", ["--rebuild", "--reinstall"])
-def test_what_is_there_is_planned_again(ck: Ck, flag: str) -> None:
+def test_installed_package_is_planned_again(ck: Ck, flag: str) -> None:
     ck("install", "package:model-demo-ssd")
     assert plan(ck, "--tags=model,demo")[0]["ready"]
     (row,) = plan(ck, "--tags=model,demo", flag)
@@ -42,7 +42,7 @@ def test_what_is_there_is_planned_again(ck: Ck, flag: str) -> None:
     assert row["reason"].endswith("and installed again")
 
 
-def test_what_is_registered_is_not_installed_again(ck: Ck, tmp_path: Path) -> None:
+def test_registered_package_is_not_reinstalled(ck: Ck, tmp_path: Path) -> None:
     path = tmp_path / "mine.onnx"
     path.write_bytes(Path(ck("install", "package:model-demo-ssd", "--out=json").json["env"]["file"]).read_bytes())
     ck("detect", "soft:model.onnx", f"--full_path={path}", "--extra_tags=mine")
@@ -51,7 +51,7 @@ def test_what_is_registered_is_not_installed_again(ck: Ck, tmp_path: Path) -> No
     assert "mine.onnx is registered, and no package installs it" in done.err
 
 
-def test_tags_for_a_dependency(ck: Ck) -> None:
+def test_dependency_tags(ck: Ck) -> None:
     step = '"install": [{"copy": {"file": ".cm/meta.json"}}]'
     for alias in ("one", "two"):
         ck("add", f"package:{alias}", f'@@@{{"dict": {{"tags": ["below", "{alias}"], {step}}}}}')
@@ -63,7 +63,7 @@ def test_tags_for_a_dependency(ck: Ck) -> None:
     assert "did you mean under?" in done.err
 
 
-def test_options_of_ck_without_effect(ck: Ck) -> None:
+def test_ck_options_without_effect(ck: Ck) -> None:
     done = ck("install", "package:model-demo-ssd", "--dry-run", "--env.PACKAGE_URL=x", "--extra_version=-a", "--reuse_deps")
     assert done.code == 0
     assert done.err.count("has no effect") == 2

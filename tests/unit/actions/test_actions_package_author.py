@@ -1,4 +1,4 @@
-"""A package is begun from a template, and checked until it is complete."""
+"""Create a package from a template, and check it until it is complete."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _edit(place: Path, change: Callable[[dict[str, Any]], None]) -> None:
     path.write_text(json.dumps(meta))
 
 
-def test_model_is_begun_checked_completed_and_installed(ck: Ck, tmp_path: Path) -> None:
+def test_model_package_is_created_checked_completed_and_installed(ck: Ck, tmp_path: Path) -> None:
     place = Path(ck("add", "package:model-mine", "--template=model", "--tags=lab", "--out=json").json["path"])
     assert "ck check package:model-mine" in (place / "README.md").read_text()
     done = ck("check", "package:model-mine")
@@ -35,7 +35,7 @@ def test_model_is_begun_checked_completed_and_installed(ck: Ck, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("kind", "faults"), [("dataset", 1), ("library", 0)])
-def test_other_templates_have_nothing_but_placeholders_to_complete(ck: Ck, kind: str, faults: int) -> None:
+def test_other_templates_only_need_placeholders(ck: Ck, kind: str, faults: int) -> None:
     ck("add", "package:mine", f"--template={kind}")
     assert len(ck("check", "package:mine", "--out=json").json["faults"]) == faults
 
@@ -53,19 +53,19 @@ def test_other_templates_have_nothing_but_placeholders_to_complete(ck: Ck, kind:
         (lambda meta: meta["install"].append({"download": {"url": "https://a.net/b"}}), "https://a.net/b has no digest"),
     ],
 )
-def test_fault_is_named(ck: Ck, change: Callable[[dict[str, Any]], None], fault: str) -> None:
+def test_error_is_named(ck: Ck, change: Callable[[dict[str, Any]], None], fault: str) -> None:
     place = Path(ck("add", "package:mine", "--template=model", "--out=json").json["path"])
     _edit(place, change)
     assert fault in ck("check", "package:mine").out
 
 
-def test_our_own_packages_are_complete(ck: Ck) -> None:
+def test_our_packages_are_complete(ck: Ck) -> None:
     for row in ck("ls", "package", "--repo_uoa=mlperf-object-detection").out.split():
         done = ck("check", f"package:{row}")
         assert done.code == 0, done.out
 
 
-def test_uid_of_a_package_from_a_template_is_checked(ck: Ck) -> None:
+def test_uid_of_package_from_template_is_checked(ck: Ck) -> None:
     done = ck("add", "package:mine", "--template=model", "--data_uid=mine")
     assert done.code == 2
     assert "--data_uid=mine is not 16 hexadecimal digits" in done.err
@@ -75,7 +75,7 @@ def test_uid_of_a_package_from_a_template_is_checked(ck: Ck) -> None:
     ("name", "why"),
     [("x" * 300, "x is unreadable (File name too long)"), ("../../secret", "leads out"), ("a\0b", "a\\x00b is")],
 )
-def test_file_that_is_none_of_the_entry_is_named(ck: Ck, name: str, why: str) -> None:
+def test_file_outside_entry_is_named(ck: Ck, name: str, why: str) -> None:
     place = Path(ck("add", "package:mine", "--template=model", "--out=json").json["path"])
     _edit(place, lambda meta: meta.update(install=[{"copy": {"file": name}}]))
     done = ck("check", "package:mine")

@@ -1,4 +1,4 @@
-"""What people type about repositories."""
+"""Commands for repositories."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def root(ck_home: Path) -> Path:
     return ck_home / "CK"
 
 
-def test_add_makes_a_repository_in_ck_s_format(ck: Ck, root: Path) -> None:
+def test_add_creates_repository_in_ck_format(ck: Ck, root: Path) -> None:
     done = ck("add", "repo:my-experiments", "--quiet")
     assert done.out == f"added repository my-experiments in {root / 'my-experiments'}\n"
     content = json.loads((root / "my-experiments" / ".ckr.json").read_text())
@@ -28,18 +28,18 @@ def test_add_makes_a_repository_in_ck_s_format(ck: Ck, root: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", ["where", "find", "locate"])
-def test_where_prints_the_folder(ck: Ck, root: Path, verb: str) -> None:
+def test_where_prints_folder(ck: Ck, root: Path, verb: str) -> None:
     ck("add", "repo:mine")
     assert ck(verb, "repo:mine").out == f"{root / 'mine'}\n"
 
 
-def test_where_of_a_wildcard_that_matches_none(ck: Ck) -> None:
+def test_where_without_match(ck: Ck) -> None:
     done = ck("where", "repo:nonesuch*")
     assert done.code in (0, 16)
     assert "bug in ck" not in done.err
 
 
-def test_ls_lists_them_in_the_order_of_the_search(ck: Ck) -> None:
+def test_ls_lists_repositories_in_search_order(ck: Ck) -> None:
     ck("add", "repo:mine")
     assert [row["data_uoa"] for row in ck("ls", "repo", "--out=json").json["lst"]] == [
         "local",
@@ -49,24 +49,24 @@ def test_ls_lists_them_in_the_order_of_the_search(ck: Ck) -> None:
     assert ck("ls", "repo:m?ne").out.splitlines()[2].startswith("mine  ")
 
 
-def test_a_repository_goes_by_its_uid_too(ck: Ck) -> None:
+def test_repository_by_uid(ck: Ck) -> None:
     row = ck("add", "repo:mine", "--out=json").json
     assert ck("where", f"repo:{row['data_uid']}").out == row["path"] + "\n"
     ck("add", "dataset:a", f"--repo_uoa={row['data_uid']}")
     assert ck("info", "dataset:a", "--out=json").json["repo_uoa"] == "mine"
 
 
-def test_add_with_a_path_makes_or_registers(ck: Ck, tmp_path: Path) -> None:
+def test_add_with_path_creates_or_registers(ck: Ck, tmp_path: Path) -> None:
     made = ck("add", "repo:mine", f"--path={tmp_path / 'far'}", "--out=json").json
     ck("add", "mine:picture:a", "--tags=x")
     ck("rm", "repo:mine")
-    assert ck("search", "picture", "--tags=x").code == 16  # no repository has the module any more
+    assert ck("search", "picture", "--tags=x").code == 16  # no repository has this module any longer
     again = ck("add", "repo", f"--path={tmp_path / 'far'}", "--out=json").json
     assert (again["data_uoa"], again["data_uid"]) == ("mine", made["data_uid"])
     assert ck("search", "picture", "--tags=x").out == "mine:picture:a\n"
 
 
-def test_rm_takes_a_folder_in_ck_repos_only(ck: Ck, root: Path, tmp_path: Path) -> None:
+def test_rm_deletes_only_folders_in_ck_repos(ck: Ck, root: Path, tmp_path: Path) -> None:
     ck("add", "repo:inside")
     ck("add", "repo:far", f"--path={tmp_path / 'far'}")
     assert ck("rm", "repo:inside").out == f"inside: removed with {root / 'inside'}\n"
@@ -78,12 +78,12 @@ def test_rm_takes_a_folder_in_ck_repos_only(ck: Ck, root: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("name", "code"), [("local", 2), ("mlperf-object-detection", 2), ("*", 2), ("", 2), ("nonesuch", 16), ("..", 16)]
 )
-def test_rm_refuses(ck: Ck, name: str, code: int) -> None:
+def test_rm_refuses_protected_repositories(ck: Ck, name: str, code: int) -> None:
     assert ck("rm", f"repo:{name}").code == code
     assert ck("where", "repo:mlperf-object-detection").code == 0
 
 
-def test_a_registered_folder_that_is_gone_can_be_forgotten(ck: Ck, tmp_path: Path) -> None:
+def test_registration_of_missing_folder_can_be_removed(ck: Ck, tmp_path: Path) -> None:
     ck("add", "repo:far", f"--path={tmp_path / 'far'}")
     shutil.rmtree(tmp_path / "far")
     assert "`ck rm repo:far` removes it" in ck("ls", "repo").err
@@ -102,14 +102,14 @@ def test_zip_and_unzip(ck: Ck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert ck("find", f"dataset:{entry['data_uid']}", "--out=json").json["repo_uoa"] == "mine"
 
 
-def test_unzip_under_another_name_is_there(ck: Ck, tmp_path: Path) -> None:
+def test_unzip_under_another_name(ck: Ck, tmp_path: Path) -> None:
     ck("add", "repo:mine")
     ck("zip", "repo:mine", f"--archive_name={tmp_path / 'a.zip'}")
     assert ck("unzip", "repo:theirs", f"--zip={tmp_path / 'a.zip'}").code == 0
     assert ck("where", "repo:theirs").code == 0
 
 
-def test_pull_names_what_it_wants(ck: Ck) -> None:
+def test_pull_names_missing_argument(ck: Ck) -> None:
     done = ck("pull", "repo")
     assert done.code == 2
     assert "`ck pull repo:NAME`, `ck pull repo --url=URL` or `ck pull all`" in done.err

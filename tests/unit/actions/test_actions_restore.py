@@ -22,7 +22,7 @@ def test_removed_entries_are_listed_and_restored(ck: Ck) -> None:
     assert ck("find", "dataset", "--tags=x").code == 0
 
 
-def test_last_removed_of_a_name_comes_back(ck: Ck) -> None:
+def test_last_removed_entry_of_a_name_is_restored(ck: Ck) -> None:
     for value in ("first", "second"):
         ck("add", "dataset:a", f"--tags={value}")
         ck("rm", "dataset:a")
@@ -30,7 +30,7 @@ def test_last_removed_of_a_name_comes_back(ck: Ck) -> None:
     assert ck("load", "dataset:a", "--out=json").json["dict"] == {"tags": ["second"]}
 
 
-def test_what_is_not_kept_is_said(ck: Ck) -> None:
+def test_unkept_entries_are_reported(ck: Ck) -> None:
     ck("add", "dataset:a")
     ck("rm", "dataset:a")
     assert ck("restore", "dataset:zz").code == 16
@@ -39,7 +39,7 @@ def test_what_is_not_kept_is_said(ck: Ck) -> None:
     assert ck("restore", "dataset").out == "there is no removed dataset\n"
 
 
-def test_entry_that_cannot_be_kept_is_removed_for_good_and_said(ck: Ck, monkeypatch: Any) -> None:
+def test_unkeepable_entry_is_deleted_with_message(ck: Ck, monkeypatch: Any) -> None:
     monkeypatch.setenv("CK_BIN_DAYS", "0")
     ck("add", "dataset:a")
     assert ck("rm", "dataset:a").out == "removed dataset:a permanently\n"

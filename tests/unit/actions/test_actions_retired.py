@@ -1,4 +1,4 @@
-"""Commands of CK without a counterpart: each answers with what to use."""
+"""Commands of CK without a counterpart name their replacement."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ Ck = Callable[..., Any]  # the fixture `ck`
 
 
 @pytest.mark.parametrize("row", RETIRED, ids=lambda row: row.command)
-def test_no_command_of_ours_is_retired(row: Retired) -> None:
+def test_none_of_our_commands_is_retired(row: Retired) -> None:
     known = canonical_module(row.module)
     assert row.module == known
     if known in catalogue.module_names() or not known:
         assert row.action not in catalogue.actions_of(known)
 
 
-def test_each_is_there_once() -> None:
+def test_each_command_is_listed_once() -> None:
     assert len({(row.action, row.module) for row in RETIRED}) == len(RETIRED)
 
 
 @pytest.mark.parametrize("row", RETIRED, ids=lambda row: row.command)
-def test_an_answer_names_commands_that_exist(row: Retired) -> None:
+def test_answers_name_existing_commands(row: Retired) -> None:
     for command in re.findall(r"`ck ([^`]+)`", row.answer):
         words = parse(command.split())
         if words.action == "help":
@@ -51,7 +51,7 @@ def test_an_answer_names_commands_that_exist(row: Retired) -> None:
         ["clean", "program:object-detection"],
     ],
 )
-def test_what_a_script_can_go_on_after_succeeds(ck: Ck, words: list[str]) -> None:
+def test_harmless_commands_succeed(ck: Ck, words: list[str]) -> None:
     done = ck(*words)
     assert (done.code, done.err) == (0, "")
     assert "nothing to" in done.out
@@ -59,7 +59,7 @@ def test_what_a_script_can_go_on_after_succeeds(ck: Ck, words: list[str]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["start", "web"], "there is no web interface"),
         (["display", "dashboard", "--scenario=mlperf"], "ck show experiment"),
@@ -68,28 +68,28 @@ def test_what_a_script_can_go_on_after_succeeds(ck: Ck, words: list[str]) -> Non
         (["browser", "experiment"], "ck ls experiment"),
     ],
 )
-def test_what_is_not_there_says_what_to_use(
-    ck: Ck, words: list[str], told: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+def test_unsupported_commands_name_alternative(
+    ck: Ck, words: list[str], message: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.json").write_text("{}")
     done = ck(*words)
     assert done.code == 16
-    assert told in done.err
+    assert message in done.err
 
 
-def test_their_help_has_an_example(ck: Ck) -> None:
+def test_help_has_example(ck: Ck) -> None:
     done = ck("start", "web", "--help")
     assert (done.code, done.err) == (0, "")
     assert "\nexample:\n  ck start web\n" in done.out
 
 
-def test_any_other_command_is_not_touched() -> None:
+def test_other_commands_are_unaffected() -> None:
     assert retired_action("run", "program") is None
     assert retired_action("start", "program") is None
 
 
-def test_an_option_without_effect_is_reported(ck: Ck) -> None:
+def test_option_without_effect_is_reported(ck: Ck) -> None:
     done = ck("explain", "program:object-detection", "--speed", "--skip_print_timers=no")
     assert "note: --speed has no effect: nothing is compiled" in done.err
     assert "skip_print_timers" not in done.err

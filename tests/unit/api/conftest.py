@@ -1,4 +1,4 @@
-"""Recorded experiments to look at."""
+"""Recorded experiments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ck_repo.store.writing import create_entry
 
 @pytest.fixture
 def recorded(ck_home: object) -> Callable[..., Entry]:
-    """Record an experiment whose figures are given."""
+    """Record an experiment with the given figures."""
 
     def record(alias: str, *, scenario: str = "offline", at: str = "2026-01-01T00:00:00Z", **more: Any) -> Entry:
         latency = {"mean": 5.0, "p50": 4.5, "p90": 6.25, "p99": 7.125}

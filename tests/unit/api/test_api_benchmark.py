@@ -1,4 +1,4 @@
-"""The function `run` mirrors `ck run`, and checks what it is given in the same way."""
+"""The function `run` mirrors `ck run` and checks its arguments the same way."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from ck_repo.errors import CKError, NotFoundError, RunError, UsageError
 from ck_repo.store.entry import Entry
 
 _OTHERWISE = {"time": "seconds", "record_repo": "repository", "dep_add_tags": "dependency_tags"}
-# CK's older spellings, what prints, what does not run or keeps nothing, and what a loop does
+# CK's older spellings, output options, options that run or keep nothing, and options of loops
 _NOT_TAKEN = {"cmd_key", "env", "print_files", "dry_run", "explain", "repetitions", "no_record", "report", "timings"}
-_NOT_TAKEN |= {"shards", "cluster", "certificates", "bundle", "lock"}  # of runs on several machines
+_NOT_TAKEN |= {"shards", "cluster", "certificates", "bundle", "lock"}  # runs on several machines
 
 
-def test_every_option_of_the_command_is_a_keyword() -> None:
+def test_every_command_option_is_a_keyword() -> None:
     known = program.ACTIONS["run"].options
     options = {option.name.replace("-", "_") for option in known if not option.unused} - _NOT_TAKEN
     keywords = {name for name, row in inspect.signature(api.run).parameters.items() if row.kind is row.KEYWORD_ONLY}
     assert {_OTHERWISE.get(name, name) for name in options} == keywords - {"progress", "offline"}
 
 
-def test_the_run_options_are_those_that_are_declared() -> None:
+def test_run_options_match_declarations() -> None:
     script = Path(__file__).resolve().parents[3] / "docs" / "make_api.py"
     page = runpy.run_path(str(script))
     assert page["PAGE"].read_text(encoding="utf-8") == page["page"](), "run: python docs/make_api.py"
@@ -49,7 +49,7 @@ def test_the_run_options_are_those_that_are_declared() -> None:
         ({"device": "cuda"}, RunError, "GPU"),
     ],
 )
-def test_values_are_checked_before_anything_runs(options: dict[str, Any], error: type[CKError], part: str, ck_home: Path,
+def test_values_are_checked_before_running(options: dict[str, Any], error: type[CKError], part: str, ck_home: Path,
                                                  monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     monkeypatch.setattr("ck_repo.run.pipeline.has_cuda", lambda: False)
     with pytest.raises(error, match=part):
@@ -57,7 +57,7 @@ def test_values_are_checked_before_anything_runs(options: dict[str, Any], error:
     assert not (ck_home / "CK-TOOLS").exists()
 
 
-def test_request_is_that_of_the_command_line(monkeypatch: pytest.MonkeyPatch, recorded: Callable[..., Entry]) -> None:
+def test_request_equals_command_line_request(monkeypatch: pytest.MonkeyPatch, recorded: Callable[..., Entry]) -> None:
     seen: list[Request] = []
     entry = recorded("one")
 

@@ -1,4 +1,4 @@
-"""Recorded experiments as values: found, shown, compared."""
+"""Recorded experiments in Python: find, show, compare."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_figures_have_types_and_units(recorded: Record) -> None:
         found.alias = "two"  # type: ignore[misc]
 
 
-def test_latency_is_the_figure_of_singlestream(recorded: Record) -> None:
+def test_latency_is_singlestream_figure(recorded: Record) -> None:
     recorded("one", scenario="singlestream", performance={"valid": False, "reasons": ["too few queries"]})
     performance = api.show().performance
     assert performance is not None
@@ -44,15 +44,15 @@ def test_latency_is_the_figure_of_singlestream(recorded: Record) -> None:
     assert (performance.valid, performance.reasons) == (False, ("too few queries",))
 
 
-def test_what_was_not_measured_is_none(recorded: Record) -> None:
+def test_unmeasured_figures_are_none(recorded: Record) -> None:
     recorded("one", results={"accuracy": None, "performance": None})
     assert (api.show().accuracy, api.show().performance) == (None, None)
 
 
 def test_imported_result(recorded: Record) -> None:
-    told = {"model": "ssd-small", "scenario": "Offline", "mAP": 22.9, "value": 1000, "unit": "samples/s", "valid": True}
+    result = {"model": "ssd-small", "scenario": "Offline", "mAP": 22.9, "value": 1000, "unit": "samples/s", "valid": True}
     recorded(
-        "theirs", published={**told, "submitter": "somebody", "division": "closed", "system": "s"}, results={"accuracy": None}
+        "theirs", published={**result, "submitter": "somebody", "division": "closed", "system": "s"}, results={"accuracy": None}
     )
     found = api.show("theirs")
     assert found.accuracy is not None
@@ -61,7 +61,7 @@ def test_imported_result(recorded: Record) -> None:
     assert "somebody" in found._repr_html_()
 
 
-def test_the_latest_is_shown(recorded: Record) -> None:
+def test_show_defaults_to_latest(recorded: Record) -> None:
     recorded("new", at="2026-02-01T00:00:00Z")
     recorded("old", at="2025-02-01T00:00:00Z")
     assert api.show().alias == "new"
@@ -69,7 +69,7 @@ def test_the_latest_is_shown(recorded: Record) -> None:
     assert api.show(api.show("experiment:old").uid).alias == "old"
 
 
-def test_none_is_an_error_that_says_what_to_do(recorded: Record) -> None:
+def test_no_experiment_is_an_error_with_hint(recorded: Record) -> None:
     with pytest.raises(NotFoundError, match="no experiment yet"):
         api.show()
     recorded("one")
@@ -98,7 +98,7 @@ def test_find_by_tags_and_name(recorded: Record) -> None:
         {"published": {"mAP": "x"}},
     ],
 )  # fmt: skip
-def test_experiment_of_wrong_types_does_not_hide_the_others(
+def test_malformed_experiment_does_not_hide_others(
     recorded: Record, wrong: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     recorded("good")
@@ -109,12 +109,12 @@ def test_experiment_of_wrong_types_does_not_hide_the_others(
         api.show("wrong")
 
 
-def test_accuracy_may_be_mAP_alone(recorded: Record) -> None:
+def test_accuracy_may_be_map_only(recorded: Record) -> None:
     recorded("one", results={"accuracy": {"mAP": 0.5}})
     assert api.show().accuracy == api.Accuracy(0.5, coco={"mAP": 0.5})
 
 
-def test_text_is_the_table_of_the_command_line(recorded: Record, ck: Callable[..., object]) -> None:
+def test_text_is_command_line_table(recorded: Record, ck: Callable[..., object]) -> None:
     recorded("one")
     assert str(api.show("one")) in ck("show", "experiment:one").out  # type: ignore[attr-defined]
 
@@ -126,7 +126,7 @@ def test_html_is_escaped(recorded: Record) -> None:
         assert "&lt;script&gt;alert(1)&lt;/script&gt;&amp;" in value._repr_html_()
 
 
-def test_compare_with_the_first(recorded: Record) -> None:
+def test_compare_with_first(recorded: Record) -> None:
     recorded("one")
     recorded("two", performance={"samples_per_second": 300.0}, results={"backend": "openvino"})
     recorded("three", scenario="singlestream")
@@ -136,16 +136,16 @@ def test_compare_with_the_first(recorded: Record) -> None:
     assert {row.name for row in found.differences} >= {"backend", "scenario", "performance"}
     assert next(row for row in found.properties if row.name == "backend").values == ("onnxruntime", "openvino", "onnxruntime")
     assert "<th>two</th>" in found._repr_html_()
-    assert "dataset" not in found._repr_html_()  # the same in all
+    assert "dataset" not in found._repr_html_()  # equal in all
 
 
-def test_faster_is_above_1_for_latencies_too(recorded: Record) -> None:
+def test_speedup_above_1_means_faster_for_latency_too(recorded: Record) -> None:
     recorded("one", scenario="singlestream")
     recorded("two", scenario="singlestream", performance={"latency_ms": {"p90": 3.125, "p99": 5.0}})
     assert api.compare("one", "two").speed == (1.0, 2.0)
 
 
-def test_comparing_with_nothing_is_an_error(recorded: Record) -> None:
+def test_comparing_nothing_is_an_error(recorded: Record) -> None:
     recorded("one")
     with pytest.raises(UsageError, match="only one experiment to compare"):
         api.compare("one")

@@ -1,4 +1,4 @@
-"""Progress as a function, a notebook or a script sees it."""
+"""Progress in a callback, a notebook and a script."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _work() -> None:
     progress.say("done")
 
 
-def test_a_function_is_called_with_each_step() -> None:
+def test_function_is_called_for_each_step() -> None:
     seen: list[Progress] = []
     with shown(seen.append):
         _work()
@@ -33,7 +33,7 @@ def test_a_function_is_called_with_each_step() -> None:
     ]
 
 
-def test_error_of_the_function_ends_the_step() -> None:
+def test_error_in_function_ends_step() -> None:
     def stop(step: Progress) -> None:
         if step.done == 1:
             raise ValueError("enough")
@@ -42,7 +42,7 @@ def test_error_of_the_function_ends_the_step() -> None:
         _work()
 
 
-def test_where_it_goes_is_restored(capsys: pytest.CaptureFixture[str]) -> None:
+def test_previous_output_is_restored(capsys: pytest.CaptureFixture[str]) -> None:
     before = progress._sink
     with shown(False):
         _work()
@@ -50,7 +50,7 @@ def test_where_it_goes_is_restored(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_script_gets_lines_on_stderr(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_script_gets_lines_on_stderr(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ck_repo.cli.progress._QUIET_FOR", 0.0)
     with shown(None):
         _work()
@@ -59,7 +59,7 @@ def test_a_script_gets_lines_on_stderr(capsys: pytest.CaptureFixture[str], monke
 
 
 @pytest.mark.parametrize(("shell", "notebook"), [(None, False), (object(), False), (SimpleNamespace(kernel=1), True)])
-def test_a_kernel_is_a_notebook(shell: object, notebook: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kernel_is_detected_as_notebook(shell: object, notebook: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
     assert in_notebook() is notebook
 
@@ -75,7 +75,7 @@ class _Handle:
 
 @pytest.fixture
 def cell(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
-    """What a notebook's cell shows, in order; the clock goes on a second with each look."""
+    """The output of a notebook cell, in order; the clock advances by a second with each call."""
     notebook = pytest.importorskip("ck_repo.api.notebook", reason="IPython is not installed", exc_type=ImportError)
     contents: list[dict[str, str]] = []
 
@@ -90,7 +90,7 @@ def cell(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
     return contents
 
 
-def test_a_notebook_gets_one_line_that_updates(cell: list[dict[str, str]], capsys: pytest.CaptureFixture[str]) -> None:
+def test_notebook_gets_one_updating_line(cell: list[dict[str, str]], capsys: pytest.CaptureFixture[str]) -> None:
     with shown(None):
         _work()
     assert [content["text/plain"] for content in cell] == [
@@ -100,7 +100,7 @@ def test_a_notebook_gets_one_line_that_updates(cell: list[dict[str, str]], capsy
     assert capsys.readouterr().out == "done\n"
 
 
-def test_html_of_progress_is_escaped(cell: list[dict[str, str]]) -> None:
+def test_progress_html_is_escaped(cell: list[dict[str, str]]) -> None:
     with shown(None), progress.task("<b>", None, "") as row:
         row.advance_to(1, note="<i>")
     assert cell[0]["text/html"] == "<progress></progress> &lt;b&gt;: 1, &lt;i&gt;"

@@ -16,7 +16,7 @@ from toy_benchmark import made_runs
 from ck_repo.campaign.certificates import certificates, worker_words
 from ck_repo.campaign.cluster import read_place, scheduler_here
 from ck_repo.campaign.distribute import take_home
-from ck_repo.errors import NotTheSameError, UsageError
+from ck_repo.errors import MismatchError, UsageError
 from ck_repo.session import Session
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
@@ -66,7 +66,7 @@ def test_nothing_but_tls_listens_for_other_machines(ck: Callable[..., Any]) -> N
 
 
 def test_a_damaged_experiment_is_refused() -> None:
-    with pytest.raises(NotTheSameError, match="damaged in transfer"):
+    with pytest.raises(MismatchError, match="damaged in transfer"):
         take_home(Session(), {"uid": "0" * 16, "archive": b"x", "sha256": "0" * 64, "machine": "m"}, "")
 
 

@@ -1,4 +1,4 @@
-"""What was typed is held against what the action knows."""
+"""Arguments are checked against what the action declares."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _ACTION = Action(
     lambda request: Answer(),
     options=(
         Option("tags", "t"),
-        Option("batch-size", "n", kind="whole", least=1),
-        Option("time", "x", kind="number", least=0, above=True),
+        Option("batch-size", "n", kind="whole", minimum=1),
+        Option("time", "x", kind="number", minimum=0, above=True),
         Option("force", "f", kind="flag"),
         Option("device", "d", choices=("cpu", "cuda")),
         Option("env", "e", kind="nested"),
@@ -56,7 +56,7 @@ def _checked(**typed: Any) -> dict[str, Any]:
         ({"quiet": "yes", "out": "json"}, {"quiet": True, "out": "json"}),
     ],
 )
-def test_values_get_their_types_and_present_names(typed: dict[str, Any], value: dict[str, Any]) -> None:
+def test_values_are_converted_and_names_normalized(typed: dict[str, Any], value: dict[str, Any]) -> None:
     assert _checked(**typed) == value
 
 
@@ -91,13 +91,13 @@ def test_values_get_their_types_and_present_names(typed: dict[str, Any], value: 
         ({"dict": "{"}, "--dict is not JSON"),
     ],
 )
-def test_a_wrong_value_is_told_with_its_option(typed: dict[str, Any], words: str) -> None:
+def test_wrong_value_names_its_option(typed: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         _checked(**typed)
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("tag", "--tags"), ("batchsize", "--batch-size"), ("quite", "--quiet")])
-def test_an_unknown_option_names_the_nearest(typed: str, meant: str) -> None:
+def test_unknown_option_suggests_nearest(typed: str, meant: str) -> None:
     with pytest.raises(
         NotFoundError, match=f"`ck do it` has no option --{typed}\ndid you mean .*{meant}.*\nsee `ck do it --help`"
     ):
@@ -105,7 +105,7 @@ def test_an_unknown_option_names_the_nearest(typed: str, meant: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["instal", "package"], "the module 'package' has no action 'instal'\ndid you mean install"),
         (["ls", "pakage"], "there is no module 'pakage'\ndid you mean package"),
@@ -123,18 +123,18 @@ def test_an_unknown_option_names_the_nearest(typed: str, meant: str) -> None:
         (["help", "venvs"], "there is no module 'venvs'\ndid you mean venv"),
     ],
 )
-def test_a_mistyped_command_says_what_was_meant(ck: Ck, words: list[str], told: str) -> None:
+def test_mistyped_command_suggests_nearest(ck: Ck, words: list[str], message: str) -> None:
     done = ck(*words)
     assert done.code in (2, 16)
-    assert told in done.err
+    assert message in done.err
     assert done.out == ""
 
 
-def test_an_entry_of_a_module_that_has_none_is_not_mistaken_for_a_module(ck: Ck) -> None:
+def test_missing_entry_is_not_taken_for_a_module(ck: Ck) -> None:
     assert "env_templates" not in ck("load", "venv:mine").err
 
 
-def test_the_nearest_names_or_a_few_are_told() -> None:
+def test_nearest_or_first_names_are_suggested() -> None:
     assert did_you_mean("vnev", ["venv", "env"]) == "did you mean venv or env?"
     assert did_you_mean("x", ["aa", "bb"]) == "known: aa, bb"
     assert did_you_mean("x", []) == ""

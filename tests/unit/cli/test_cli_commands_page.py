@@ -1,4 +1,4 @@
-"""docs/commands.md says what the actions say."""
+"""docs/commands.md matches the actions."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def test_words_that_come_with_ck(line: str, found: list[str]) -> None:
     assert complete(line) == found
 
 
-def test_entries_and_tags_of_ones_own(ck: Ck, tmp_path: Path) -> None:
+def test_user_entries_and_tags(ck: Ck, tmp_path: Path) -> None:
     ck("add", "repo:other", f"--path={tmp_path / 'elsewhere'}")
     ck("add", "dataset:birds", "--tags=wings")
     ck("add", "other:dataset:boats", "--tags=sails")
@@ -54,7 +54,7 @@ def test_entries_and_tags_of_ones_own(ck: Ck, tmp_path: Path) -> None:
     assert complete("ck info dataset:b") == ["dataset:boats"]
 
 
-def test_registration_that_holds_no_object_is_left_out(ck: Ck) -> None:
+def test_registration_without_object_is_skipped(ck: Ck) -> None:
     ck("add", "dataset:birds")
     ck("add", "repo:other")
     (registration,) = Path(ck("find", "repo:local").out.strip()).glob("repo/other/.cm/meta.json")
@@ -62,7 +62,7 @@ def test_registration_that_holds_no_object_is_left_out(ck: Ck) -> None:
     assert complete("ck info dataset:b") == ["dataset:birds"]
 
 
-def test_table_is_kept_and_made_anew_when_it_is_damaged(ck_home: Path) -> None:
+def test_table_is_cached_and_rebuilt_when_corrupt(ck_home: Path) -> None:
     first = complete("ck ")
     table = ck_home / "CK-TOOLS" / ".cache" / "completion.json"
     assert table.is_file()
@@ -72,7 +72,7 @@ def test_table_is_kept_and_made_anew_when_it_is_damaged(ck_home: Path) -> None:
 
 @pytest.fixture
 def command(tmp_path: Path) -> Path:
-    """The command as a shell finds it."""
+    """The command as found by a shell."""
     path = tmp_path / "bin" / "ck"
     path.parent.mkdir()
     path.write_text(f'#!/bin/sh\ncd {ROOT}\nexec {sys.executable} -m ck_repo "$@"\n')
@@ -88,7 +88,7 @@ def command(tmp_path: Path) -> Path:
         ("ck compl", ["completion"]),
     ],
 )
-def test_bash_gets_what_it_puts_in_place_of_its_last_word(command: Path, line: str, replies: list[str]) -> None:
+def test_bash_replacement_for_last_word(command: Path, line: str, replies: list[str]) -> None:
     script = f'{SCRIPTS["bash"]}\nCOMP_WORDS=({command})\nCOMP_LINE="{line}"\nCOMP_POINT={len(line)}\n_ck_complete\n'
     done = subprocess.run(
         ["bash", "--norc", "-c", f'{script}printf "%s\\n" "${{COMPREPLY[@]}}"'], capture_output=True, text=True, check=True
@@ -104,7 +104,7 @@ def test_script_is_valid(ck: Ck, shell: str, tmp_path: Path) -> None:
     subprocess.run([shell, "-n", str(tmp_path / "script")], check=True, env=dict(os.environ))
 
 
-def test_faults_do_not_disturb_a_shell(command: Path, ck_home: Path) -> None:
+def test_errors_do_not_disturb_the_shell(command: Path, ck_home: Path) -> None:
     (ck_home / "CK").write_text("not a folder")
     done = subprocess.run([command, "_complete", "ck info dataset:"], capture_output=True, text=True, check=False)
     assert (done.stdout, "Traceback" in done.stderr) == ("", False)

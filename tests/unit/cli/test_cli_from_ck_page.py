@@ -1,4 +1,4 @@
-"""docs/from-ck.md names what is there: commands, variables, dependencies."""
+"""docs/from-ck.md names existing commands, variables and dependencies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TYPED = sorted(
 
 
 @pytest.mark.parametrize("command", TYPED)
-def test_a_command_is_there_or_answers_what_to_use(command: str) -> None:
+def test_command_exists_or_names_replacement(command: str) -> None:
     words = parse(re.sub(r"\[.*?\]|…", "", command).split())
     module = canonical_module(words.targets[0].module) if words.targets else ""
     if retired_action(words.action, module) is None:
@@ -34,17 +34,17 @@ def test_a_command_is_there_or_answers_what_to_use(command: str) -> None:
         assert set(words.options) <= names
 
 
-def test_a_command_that_is_not_there_would_be_seen() -> None:
+def test_missing_command_is_detected() -> None:
     assert len(TYPED) > 40
     with pytest.raises(NotFoundError):
-        test_a_command_is_there_or_answers_what_to_use("paint repo")
+        test_command_exists_or_names_replacement("paint repo")
 
 
 @pytest.mark.parametrize("name", spellings.VARIABLES)
-def test_a_variable_with_a_meaning_is_on_the_page(name: str) -> None:
+def test_every_supported_variable_is_on_the_page(name: str) -> None:
     assert f"`{name}`" in PAGE or f"`{name}=" in PAGE
 
 
 @pytest.mark.parametrize("prefix", sorted({prefix for _, prefix in KINDS} | {prefix for prefix, _ in MODELS.values()}))
-def test_a_prefix_is_on_the_page(prefix: str) -> None:
+def test_every_prefix_is_on_the_page(prefix: str) -> None:
     assert f"`{prefix}`" in PAGE

@@ -1,4 +1,4 @@
-"""Every module and every action has help, and every example in it is one that the command takes."""
+"""Every module and action has help, and every example in it is a valid command."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ACTIONS = [(module, word) for module in ["", *MODULES, "dataset"] for word in ca
 
 
 @pytest.mark.parametrize(("module", "word"), ACTIONS, ids=lambda text: text or "ck")
-def test_an_action_s_help_has_usage_example_and_options(ck: Ck, module: str, word: str) -> None:
+def test_action_help_has_usage_example_and_options(ck: Ck, module: str, word: str) -> None:
     if module == "dataset":
         ck("add", "dataset:x")
     done = ck(word, *([module] if module else []), "--help")
@@ -33,7 +33,7 @@ def test_an_action_s_help_has_usage_example_and_options(ck: Ck, module: str, wor
 
 @pytest.mark.parametrize("module", [*MODULES, "venv.template"])
 @pytest.mark.parametrize("form", ["ck {} --help", "ck help {}", "ck {} -h"])
-def test_a_module_s_help_lists_its_actions(ck: Ck, module: str, form: str) -> None:
+def test_module_help_lists_actions(ck: Ck, module: str, form: str) -> None:
     done = ck(*form.format(module).split()[1:])
     assert (done.code, done.err) == (0, "")
     assert "ck <action> " in done.out
@@ -42,7 +42,7 @@ def test_a_module_s_help_lists_its_actions(ck: Ck, module: str, form: str) -> No
 
 
 @pytest.mark.parametrize("words", [[], ["help"], ["--help"], ["-h"]])
-def test_the_help_of_the_command_lists_the_modules(ck: Ck, words: list[str]) -> None:
+def test_command_help_lists_modules(ck: Ck, words: list[str]) -> None:
     done = ck(*words)
     assert (done.code, done.err) == (0, "")
     assert "usage: ck <action> <module>[:<entry>]" in done.out
@@ -50,7 +50,7 @@ def test_the_help_of_the_command_lists_the_modules(ck: Ck, words: list[str]) -> 
 
 
 @pytest.mark.parametrize(("module", "word"), [row for row in ACTIONS if row[0] != "dataset"], ids=lambda text: text or "ck")
-def test_an_example_is_a_command_that_is_taken(module: str, word: str) -> None:
+def test_examples_are_valid_commands(module: str, word: str) -> None:
     action = catalogue.find_action(module, word)
     command = grammar.parse(shlex.split(action.example)[1:])
     where = catalogue.known_module(command.targets[0].module, Repositories(), creating=True) if command.targets else ""

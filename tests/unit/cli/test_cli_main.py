@@ -22,7 +22,7 @@ Ck = Callable[..., Any]  # the fixture `ck`
 
 @pytest.fixture
 def at_version(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
-    """Let `ck version` end with an exception."""
+    """Make `ck version` raise an exception."""
 
     def put(error: BaseException) -> None:
         def run(request: Request) -> Any:
@@ -63,7 +63,7 @@ def test_out_json_is_one_object_with_return_0(ck: Ck, words: str) -> None:
         ("pull repo:x --url=/nowhere/at/all", 5),
     ],
 )  # fmt: skip
-def test_an_error_is_one_object_with_the_exit_status(ck: Ck, words: str, code: int) -> None:
+def test_error_is_one_object_with_exit_status(ck: Ck, words: str, code: int) -> None:
     done = ck(*words.split(), "--out=json")
     assert done.json["return"] == done.code == code
     assert done.json["error"]
@@ -71,11 +71,11 @@ def test_an_error_is_one_object_with_the_exit_status(ck: Ck, words: str, code: i
 
 
 @pytest.mark.parametrize("way", ["--out=json", "out=json", "-out=json", '@@@{"out": "json"}'])
-def test_every_way_to_ask_for_json_gives_json(ck: Ck, way: str) -> None:
+def test_every_json_spelling_prints_json(ck: Ck, way: str) -> None:
     assert ck("version", way).json == {"return": 0, "version": __version__}
 
 
-def test_words_for_another_program_do_not_ask_us_for_json(ck: Ck) -> None:
+def test_arguments_of_another_program_do_not_select_json(ck: Ck) -> None:
     done = ck("activate", "venv:nonesuch", "--", "tool", "--out=json", "--debug")
     assert done.code == 16
     assert done.out == ""
@@ -86,7 +86,7 @@ def test_out_none_prints_nothing(ck: Ck) -> None:
     assert ck("version", "--out=none").out == ""
 
 
-def test_a_traceback_comes_with_debug_only(ck: Ck, at_version: Callable[[BaseException], None]) -> None:
+def test_traceback_needs_debug(ck: Ck, at_version: Callable[[BaseException], None]) -> None:
     at_version(ZeroDivisionError("odd"))
     done = ck("version")
     assert done.code == 1
@@ -94,8 +94,8 @@ def test_a_traceback_comes_with_debug_only(ck: Ck, at_version: Callable[[BaseExc
     assert ck("version", "--out=json").json["return"] == 1
     assert "Traceback" in ck("version", "--debug").err
     assert "Traceback" in ck("load", "program:object-detecton", "--debug").err
-    told = ck("load", "program:object-detecton").err
-    assert told == "ck: error: there is no program:object-detecton\ndid you mean object-detection?\n"
+    message = ck("load", "program:object-detecton").err
+    assert message == "ck: error: there is no program:object-detecton\ndid you mean object-detection?\n"
 
 
 def test_ctrl_c_has_its_own_status(ck: Ck, at_version: Callable[[BaseException], None]) -> None:
@@ -106,7 +106,7 @@ def test_ctrl_c_has_its_own_status(ck: Ck, at_version: Callable[[BaseException],
 
 
 @pytest.mark.parametrize("words", [["ls"], ["add", "dataset:a"], ["search", "--tags=x"]])
-def test_a_folder_that_cannot_be_is_no_fault_of_ours(ck: Ck, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_folder_is_a_user_error(ck: Ck, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CK_REPOS", __file__)
     done = ck(*words)
     assert "bug in ck" not in done.err
@@ -114,7 +114,7 @@ def test_a_folder_that_cannot_be_is_no_fault_of_ours(ck: Ck, words: list[str], m
 
 
 @pytest.mark.parametrize("out", [[], ["--out=json"]])
-def test_the_exit_status_is_the_shell_s(out: list[str]) -> None:
+def test_exit_status_is_passed_to_shell(out: list[str]) -> None:
     command = [sys.executable, "-m", "ck_repo"]
     good = subprocess.run([*command, "version", *out], capture_output=True, text=True)
     bad = subprocess.run([*command, "ls", "nonesuch", *out], capture_output=True, text=True)
@@ -125,7 +125,7 @@ def test_the_exit_status_is_the_shell_s(out: list[str]) -> None:
 
 
 @pytest.mark.parametrize("words", [["help"], ["ls", "nonesuch", "--out=json"]])
-def test_a_reader_that_leaves_is_no_error_of_ours(words: list[str]) -> None:
+def test_closed_pipe_is_not_an_error(words: list[str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run([sys.executable, "-m", "ck_repo", *words], stdout=writer, stderr=subprocess.PIPE, text=True)
@@ -138,7 +138,7 @@ def test_a_reader_that_leaves_is_no_error_of_ours(words: list[str]) -> None:
     "words", [["add", "package", "--help"], ["version", b"--\xff=1", "--out=json"], ["load", b"program:\xff"]]
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
-def test_signs_that_the_terminal_does_not_have_do_no_harm(words: list[str | bytes], encoding: str) -> None:
+def test_unsupported_terminal_encoding_is_harmless(words: list[str | bytes], encoding: str) -> None:
     environment = os.environ | {"PYTHONIOENCODING": encoding}
     done = subprocess.run([sys.executable, "-m", "ck_repo", *words], capture_output=True, env=environment)
     assert b"Traceback" not in done.stderr
@@ -148,7 +148,7 @@ def test_signs_that_the_terminal_does_not_have_do_no_harm(words: list[str | byte
         assert json.loads(done.stdout)["return"] == 16
 
 
-def test_warnings_do_not_come_between_json(ck: Ck, ck_home: Path) -> None:
+def test_warnings_do_not_mix_with_json(ck: Ck, ck_home: Path) -> None:
     ck("add", "dataset:good", "--tags=x")
     ck("add", "dataset:bad", "--tags=x")
     (ck_home / "CK" / "local" / "dataset" / "bad" / ".cm" / "meta.json").write_text("{")
@@ -174,7 +174,7 @@ runpy.run_module("ck_repo", run_name="__main__", alter_sys=True)
 
 
 @pytest.mark.parametrize("module", ["ck_repo.start", "signal", "ck_repo.cli.main", "ck_repo.actions.catalogue"])
-def test_ctrl_c_while_the_command_starts_leaves_no_traceback(module: str) -> None:
+def test_ctrl_c_during_startup_prints_no_traceback(module: str) -> None:
     words = [sys.executable, "-S", "-c", _INTERRUPTED_AT, module, os.pathsep.join(sys.path)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60)
     assert done.returncode == 130
@@ -182,7 +182,7 @@ def test_ctrl_c_while_the_command_starts_leaves_no_traceback(module: str) -> Non
     assert "Traceback" not in done.stderr
 
 
-def test_a_place_where_no_folder_can_be_made_is_named_with_its_variable(ck: Ck, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unwritable_folder_is_named_with_its_variable(ck: Ck, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CK_TOOLS", "/proc/x")
     done = ck("install", "package", "--tags=model,demo")
     assert done.code == 8

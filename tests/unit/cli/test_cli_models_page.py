@@ -1,4 +1,4 @@
-"""docs/models.md says what the packages say."""
+"""docs/models.md matches the packages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def test_page_is_up_to_date() -> None:
     assert (DOCS / "models.md").read_text(encoding="utf-8") == page, "run: python docs/make_models.py"
 
 
-def test_every_row_of_the_table_is_there() -> None:
+def test_every_table_entry_is_listed() -> None:
     lines = (DOCS / "models.md").read_text(encoding="utf-8").splitlines()
     rows = {line.split("|")[1].strip() for line in lines if line.startswith("| ")}
     assert {str(number) for number in range(1, 12)} <= rows

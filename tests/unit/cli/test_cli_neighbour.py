@@ -1,4 +1,4 @@
-"""What is said when stock CK is in the same environment."""
+"""Messages when stock CK is in the same environment."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def stock_ck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     importlib.invalidate_caches()
 
 
-def test_nothing_is_said_of_stock_ck_where_it_is_not() -> None:
+def test_no_message_without_stock_ck() -> None:
     assert neighbour.warning() == ""
 
 
 @pytest.mark.usefixtures("stock_ck")
 @pytest.mark.parametrize("words", ["version", "--version", "help", "ls venv --help"])
-def test_the_other_command_is_named_where_a_person_asks_what_this_one_is(ck: Ck, words: str) -> None:
+def test_version_and_help_name_the_other_command(ck: Ck, words: str) -> None:
     done = ck(*words.split())
     assert done.code == 0
     assert done.err.count("\n") == 1

@@ -1,4 +1,4 @@
-"""The answer as a file."""
+"""Writing the answer to a file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Ck = Callable[..., Any]  # the fixture `ck`
 
 
 @pytest.mark.parametrize(("words", "code"), [("ls venv.template", 0), ("ls venv:nonesuch", 16)])
-def test_the_answer_is_also_written_to_a_file_that_is_asked_for(
+def test_answer_is_also_written_to_given_file(
     ck: Ck, words: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = ck(*words.split(), "--out=json")
@@ -26,7 +26,7 @@ def test_the_answer_is_also_written_to_a_file_that_is_asked_for(
 _EVIL = "\x1b]0;owned\x07\x1b[2Ja\x9b31m\rb\u202ec"
 
 
-def test_terminal_sequences_of_a_meta_are_escaped(ck: Ck) -> None:
+def test_terminal_sequences_in_meta_are_escaped(ck: Ck) -> None:
     metas = {
         "experiment:e": {"data_name": _EVIL, "model": _EVIL},
         "env:e": {"name": _EVIL, "path": _EVIL, "source": "package"},
@@ -43,7 +43,7 @@ def test_terminal_sequences_of_a_meta_are_escaped(ck: Ck) -> None:
         assert not odd, f"{words}: {odd}"
 
 
-def test_terminal_sequences_in_an_error_are_escaped(ck: Ck) -> None:
+def test_terminal_sequences_in_errors_are_escaped(ck: Ck) -> None:
     done = ck("show", f"experiment:{_EVIL}")
     assert done.code
     assert not [sign for sign in done.out + done.err if not (sign.isprintable() or sign in "\t\n")]

@@ -1,4 +1,4 @@
-"""Progress is shown on stderr: lines where it is no terminal, bars where it is one."""
+"""Progress goes to stderr: bars on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ck_repo.cli import progress as shown
 
 @pytest.fixture
 def talkative(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every step is long enough to be worth a word."""
+    """Treat every step as long enough to be shown."""
     monkeypatch.setattr(shown, "_QUIET_FOR", 0.0)
     monkeypatch.setattr(shown, "_EVERY", 0.0)
 
@@ -44,7 +44,7 @@ def test_lines_go_to_stderr_only(talkative: None, capsys: pytest.CaptureFixture[
     assert printed.out == ""
 
 
-def test_lines_say_how_long_it_will_take(
+def test_lines_show_remaining_time(
     talkative: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = iter([100.0, 110.0, 130.0, 140.0])
@@ -66,7 +66,7 @@ def test_bars_go_to_stderr_only(capsys: pytest.CaptureFixture[str], monkeypatch:
     outer, inner = bars.begin("outer step", 2, "images"), bars.begin("inner step", None, "s")
     for task in (outer, inner):
         assert isinstance(task, shown._Bar)
-        task._begun = 0.0  # it has lasted long enough to be worth a bar
+        task._begun = 0.0  # long enough to be shown as a bar
         task.advance_to(1)
     bars.say("between [bold]")
     inner.close()
@@ -77,9 +77,7 @@ def test_bars_go_to_stderr_only(capsys: pytest.CaptureFixture[str], monkeypatch:
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_a_short_step_needs_no_word(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, terminal: bool
-) -> None:
+def test_short_steps_are_silent(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     progress.send_to(shown.console_sink())
     with progress.task("short", 1) as task:
@@ -93,21 +91,21 @@ def _failing_step() -> None:
         raise ValueError("odd")
 
 
-def test_a_step_that_fails_is_closed(talkative: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_failed_step_is_closed(talkative: None, capsys: pytest.CaptureFixture[str]) -> None:
     progress.send_to(shown.console_sink())
     with pytest.raises(ValueError, match="odd"):
         _failing_step()
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
-def test_a_warning_is_shown_even_where_progress_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+def test_warning_is_shown_without_progress(capsys: pytest.CaptureFixture[str]) -> None:
     with progress.shown_in(progress.SILENT):
         progress.say("half done")
         progress.warn("a file is missing\x1b[2J")
     assert capsys.readouterr().err == "warning: a file is missing\\x1b[2J\n"
 
 
-def test_a_warning_goes_where_progress_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_warning_goes_to_progress_output(capsys: pytest.CaptureFixture[str]) -> None:
     lines: list[str] = []
 
     class Kept:

@@ -1,4 +1,4 @@
-"""CK's grammar: what the words of a command line mean, and what is said of words that mean nothing."""
+"""CK's grammar: how a command line is parsed, and which ones are rejected."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ def test_options(typed: list[str], options: dict[str, Any]) -> None:
         ("no-ending", '{"tags": "x", "env": {"A": 1}}'),
     ],
 )
-def test_options_from_a_file(tmp_path: Path, name: str, text: str) -> None:
+def test_options_from_file(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     words = parse(["run", f"@{tmp_path / name}", "--env.B=2", "program:x"])
     assert words.options == {"tags": "x", "env": {"A": 1, "B": "2"}}
     assert words.targets == [Target("program", "x")]
 
 
-def test_what_stands_behind_two_dashes_is_left_as_it_is() -> None:
+def test_words_after_double_dash_are_kept() -> None:
     words = parse(["activate", "venv:x", "--print", "--", "python", "--version", "--", "@x"])
     assert words.rest == ("python", "--version", "--", "@x")
     assert words.options == {"print": "yes"}
@@ -98,7 +98,7 @@ def test_what_stands_behind_two_dashes_is_left_as_it_is() -> None:
         (['@@@{"a": ' + "[" * 100_000], "the JSON after @@@ cannot be read as JSON"),
     ],
 )
-def test_words_that_mean_nothing_are_refused(typed: list[str], words: str) -> None:
+def test_meaningless_words_are_rejected(typed: list[str], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         parse(["run", *typed])
 
@@ -115,14 +115,14 @@ def test_words_that_mean_nothing_are_refused(typed: list[str], words: str) -> No
         ("a.yaml", b"when: 2021-99-99", "a.yaml is not YAML"),
     ],
 )
-def test_a_spoilt_file_of_options_is_told(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+def test_corrupt_options_file_is_reported(tmp_path: Path, name: str, content: bytes, words: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(CKError, match=words):
         parse(["run", f"@{tmp_path / name}"])
 
 
 @pytest.mark.parametrize("kind", ["device", "pipe", "folder", "large", "loop", "procfs"])
-def test_an_options_file_is_a_plain_file_of_bounded_size(tmp_path: Path, kind: str) -> None:
+def test_options_file_must_be_regular_and_bounded(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "options.json"
     if kind == "device":
         path = Path("/dev/zero")
@@ -142,7 +142,7 @@ def test_an_options_file_is_a_plain_file_of_bounded_size(tmp_path: Path, kind: s
     assert "64 MiB" in caught.value.hint
 
 
-def test_an_options_file_may_be_behind_a_link(tmp_path: Path) -> None:
+def test_options_file_may_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "real.json").write_text('{"x": 1}')
     (tmp_path / "link.json").symlink_to(tmp_path / "a" / "real.json")
@@ -160,7 +160,7 @@ _WORD = st.lists(_PIECES | _TEXT, max_size=6).map("".join) | _JSON.map(lambda va
 @given(st.lists(_WORD, max_size=6))
 @example(["a", "--b.c.d=1", '@@@{"b": 1}', "--b.c=2"])
 @settings(deadline=None, database=None)
-def test_whatever_is_typed_is_taken_or_refused(words: list[str]) -> None:
+def test_any_input_is_parsed_or_rejected(words: list[str]) -> None:
     with suppress(CKError):
         parsed = parse(words)
         assert all(isinstance(each, Target) for each in parsed.targets)
@@ -171,6 +171,6 @@ _NAME = st.from_regex(r"[a-z][a-z0-9]{0,5}", fullmatch=True)
 
 @given(st.dictionaries(_NAME, st.dictionaries(_NAME, _TEXT, min_size=1, max_size=3), max_size=3))
 @settings(deadline=None, database=None)
-def test_nested_options_come_out_as_they_were_typed(options: dict[str, dict[str, str]]) -> None:
+def test_nested_options_round_trip(options: dict[str, dict[str, str]]) -> None:
     typed = [f"--{head}.{key}={value}" for head, row in options.items() for key, value in row.items()]
     assert parse(["run", *typed]).options == options

@@ -1,4 +1,4 @@
-"""What one side writes the other reads: every field of spec.json and results.json, with a value of its own."""
+"""Engine and harness agree on spec.json and results.json: every field round-trips with a value of its own."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ OURS, THEIRS = {"spec": spec, "results": results}, {"spec": their_spec, "results
 
 
 def kind(side: Mapping[str, Any], part: str) -> Any:
-    """A dataclass of one side."""
+    """A dataclass of the engine or the harness."""
     module, name = part.split(".")
     return getattr(side[module], name)
 
 
 def filled(wanted: Any, numbers: Iterator[int]) -> Any:
-    """An instance with a different value, never the default, in every field that a file has."""
+    """An instance with a distinct value, never the default, in every field."""
     values = {}
     for each, hint in typed(wanted):
         if not each.metadata.get("transient"):
@@ -58,7 +58,7 @@ def value(hint: Any, each: Field[Any], numbers: Iterator[int]) -> Any:
     if get_origin(hint) is Mapping:
         return {f"key {number}": value(get_args(hint)[1], each, numbers)}
     if hint is bool:
-        return each.default is not True  # of a flag there is one value that is not the default
+        return each.default is not True  # a flag has only one value that is not the default
     if each.name == "version" and hint is int:
         return spec.VERSION
     plain = {str: f"text {number}", Path: Path(f"/folder/{number}"), int: number, float: number + 0.5, Any: [number]}
@@ -72,7 +72,7 @@ def leaves(content: Any) -> Iterator[Any]:
 
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("there", [True, False], ids=["engine to harness", "harness to engine"])
-def test_every_field_arrives(part: str, there: bool) -> None:
+def test_every_field_round_trips(part: str, there: bool) -> None:
     writer, reader = ((OURS, record), (THEIRS, their_record))[:: 1 if there else -1]
     sent = filled(kind(writer[0], part), count(1))
     text = json.dumps(writer[1].write(sent))
@@ -83,23 +83,23 @@ def test_every_field_arrives(part: str, there: bool) -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_the_values_of_this_test_are_all_different(part: str) -> None:
+def test_test_values_are_distinct(part: str) -> None:
     content = json.loads(json.dumps(record.write(filled(kind(OURS, part), count(100)))))
     values = [each for each in leaves(content) if not isinstance(each, bool)]
     assert len(set(map(str, values))) == len(values) >= 30
     assert None not in values
 
 
-def test_the_harness_reads_a_whole_spec_file(tmp_path: Path) -> None:
+def test_harness_reads_complete_spec_file(tmp_path: Path) -> None:
     sent = filled(spec.Spec, count(1))
-    sent = replace(sent, loadgen=replace(sent.loadgen, percentile=0.25))  # the others are within their bounds
+    sent = replace(sent, loadgen=replace(sent.loadgen, percentile=0.25))  # all others are within their bounds
     (tmp_path / "spec.json").write_text(json.dumps(record.write(sent)))
     assert repr(read_spec(tmp_path / "spec.json")) == repr(replace(sent, folder=tmp_path))
 
 
 @pytest.mark.parametrize("part", ["model", "dataset", "loadgen", "loadgen_built"])
-def test_a_setting_that_the_harness_does_not_know_is_refused(tmp_path: Path, part: str) -> None:
-    """Not ignored: the run would be another one than was asked for."""
+def test_unknown_setting_is_rejected_by_harness(tmp_path: Path, part: str) -> None:
+    """An ignored setting would change the requested run."""
     sent = filled(spec.Spec, count(1))
     content: dict[str, Any] = record.write(replace(sent, loadgen=replace(sent.loadgen, percentile=0.25)))
     content[part]["unheard_of"] = 1
@@ -108,14 +108,14 @@ def test_a_setting_that_the_harness_does_not_know_is_refused(tmp_path: Path, par
         read_spec(tmp_path / "spec.json")
 
 
-def test_the_copy_of_the_harness_is_the_same() -> None:
+def test_harness_copy_is_identical() -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "docs/make_contract.py", "--check"], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_copy_needs_nothing_but_the_standard_library() -> None:
+def test_harness_copy_needs_only_standard_library() -> None:
     code = "import sys, object_detection.contract.spec, object_detection.contract.results; print('numpy' in sys.modules)"
     command = [sys.executable, "-S", "-c", code]
     done = subprocess.run(command, cwd=PROGRAM, capture_output=True, text=True, check=False)

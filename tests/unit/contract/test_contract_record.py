@@ -1,4 +1,4 @@
-"""Dataclasses from JSON: what is accepted, and which key an error names."""
+"""Dataclasses from JSON: accepted values, and the key that an error names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Thing:
-    """Something with a field of each type."""
+    """A record with a field of each type."""
 
     file: Path
     side: Side
@@ -40,7 +40,7 @@ class Thing:
 WHOLE = {"file": "a/b", "side": {"pixels": 3}, "share": 0.5}
 
 
-def test_what_is_read_is_written_again() -> None:
+def test_record_round_trips() -> None:
     content = {**WHOLE, "more": [{"pixels": 1, "name": "one"}], "last": {"pixels": 4}, "usable": False, "unheard-of": [1]}
     found = read(Thing, content)
     assert (found.file, found.side, found.last) == (Path("a/b"), Side(3), Side(4))
@@ -48,13 +48,13 @@ def test_what_is_read_is_written_again() -> None:
     assert write(found) == content
 
 
-def test_defaults_stand_for_what_is_missing_or_null() -> None:
+def test_defaults_replace_missing_or_null_values() -> None:
     found = read(Thing, {**WHOLE, "more": None, "usable": None, "last": {}})
     assert (found.more, found.usable, found.last, found.seconds) == ((), True, None, {})
     assert write(found) == WHOLE
 
 
-def test_what_is_not_of_the_file_is_neither_read_nor_written() -> None:
+def test_fields_outside_the_file_are_neither_read_nor_written() -> None:
     found = read(Thing, {**WHOLE, "uid": "1"})
     assert found.uid == ""
     assert write(Thing(**{**vars(found), "uid": "2"})) == WHOLE
@@ -82,14 +82,14 @@ def test_what_is_not_of_the_file_is_neither_read_nor_written() -> None:
     ],
     ids=str,
 )
-def test_an_error_names_the_key_the_value_and_what_is_expected(changes: dict[str, Any], message: str) -> None:
+def test_error_names_key_value_and_expected_type(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(FieldError, match=message):
         read(Thing, {**WHOLE, **changes})
     with pytest.raises(ConfigError, match=f"a.json: .*{message}"):
         Fields({**WHOLE, **changes}, "a.json").record(Thing)
 
 
-def test_a_part_of_a_file_is_named_with_its_path() -> None:
+def test_nested_part_is_named_with_its_path() -> None:
     with pytest.raises(ConfigError, match=r"a\.json: things\[1\]\.share is 'x', not a finite number") as caught:
         [
             row.record(Thing, "remove it")
@@ -98,7 +98,7 @@ def test_a_part_of_a_file_is_named_with_its_path() -> None:
     assert caught.value.hint == "remove it"
 
 
-def test_unknown_keys_are_refused_where_there_may_be_none() -> None:
+def test_unknown_keys_are_rejected_if_strict() -> None:
     assert read(Thing, {**WHOLE, "side": {"pixels": 1, "depth": 2}}).side == Side(1)
     with pytest.raises(FieldError, match=r"side\.depth is 2, not a known key"):
         read(Thing, {**WHOLE, "side": {"pixels": 1, "depth": 2}}, exact=[Side])

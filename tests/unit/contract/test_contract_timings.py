@@ -1,4 +1,4 @@
-"""The parts of a run, each with its seconds."""
+"""Durations of the parts of a run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from ck_repo.contract.timings import Part, Timings
 
 
-def test_parts_are_in_their_order_and_add_up() -> None:
+def test_parts_are_ordered_and_add_up() -> None:
     timings = Timings()
     with timings.part("first"):
         pass
@@ -16,7 +16,7 @@ def test_parts_are_in_their_order_and_add_up() -> None:
     assert timings.seconds == pytest.approx(4.0 + timings.parts[0].seconds)
 
 
-def test_part_that_fails_is_measured_too() -> None:
+def test_failed_part_is_timed_too() -> None:
     timings = Timings()
     with pytest.raises(ValueError, match="no"), timings.part("broken"):
         raise ValueError("no")

@@ -1,4 +1,4 @@
-"""The code keeps what docs/architecture.md says: which room imports which, and where processes are started."""
+"""The code follows docs/architecture.md: imports between rooms, and where processes start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
 
 def imported(path: Path) -> Iterator[str]:
-    """The modules that a file imports, anywhere in it."""
+    """The modules that a file imports anywhere."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
@@ -26,13 +26,13 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def rooms() -> list[str]:
-    """The engine's rooms, the highest first, as the page lists them."""
+    """The engine's rooms in the order of the page, highest first."""
     table = PAGE.partition("| room |")[2].partition("\n\n")[0]
     return re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
 
 
 def allowed(room: str) -> set[str]:
-    """The rooms that the page lets a room import."""
+    """The rooms that a room may import according to the page."""
     (cell,) = re.findall(rf"^\| `{room}` \|.*\| (.*) \|$", PAGE, re.MULTILINE)
     if not cell.startswith("all below"):
         return {name.strip() for name in cell.split(",")}
@@ -45,7 +45,7 @@ def test_every_room_is_on_the_page() -> None:
 
 
 @pytest.mark.parametrize("room", rooms())
-def test_a_room_imports_only_the_rooms_below_that_the_page_names(room: str) -> None:
+def test_rooms_import_only_rooms_below_them(room: str) -> None:
     known, may = set(rooms()), allowed(room) | {room}
     wrong = [
         f"{path.relative_to(ROOT)}: {module}"
@@ -56,6 +56,6 @@ def test_a_room_imports_only_the_rooms_below_that_the_page_names(room: str) -> N
     assert wrong == []
 
 
-def test_child_processes_are_started_in_one_file() -> None:
+def test_child_processes_start_in_one_file() -> None:
     starting = [path.name for path in sorted(ENGINE.rglob("*.py")) if "subprocess" in imported(path)]
     assert starting == ["child.py"]

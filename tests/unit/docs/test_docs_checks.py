@@ -1,4 +1,4 @@
-"""The checks of wording and links find what they are for, and CI starts sessions that exist."""
+"""The checks of wording and links detect errors, and CI starts existing sessions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def script(name: str) -> Any:
-    """A script of docs/, loaded."""
+    """Load a script of docs/."""
     spec = util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec
     assert spec.loader
@@ -52,14 +52,14 @@ def test_links(tmp_path: Path) -> None:
     assert list(links.broken(tmp_path / "a.md")) == ["a.md: c.md: no such file", "a.md: b.md#none: no such heading"]
 
 
-def test_pages_of_the_site_have_the_links_of_the_site() -> None:
+def test_site_pages_have_site_links() -> None:
     pytest.importorskip("mkdocs", reason="the extra `docs` is not installed")
     site = script("make_site")
     assert site.adapted("[a](docs/models.md) [b](CHANGELOG.md#x)", "README.md") == "[a](models.md) [b](changelog.md#x)"
     assert site.adapted("[a](../docs/models.md)", "benchmarks/README.md") == "[a](models.md)"
 
 
-def test_ci_starts_sessions_that_exist() -> None:
+def test_ci_starts_existing_sessions() -> None:
     sessions: set[str] = set()
     for node in ast.walk(ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef) and any("session" in ast.unparse(line) for line in node.decorator_list):

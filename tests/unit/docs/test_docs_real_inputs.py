@@ -1,4 +1,4 @@
-"""Each kind of input that people really bring has a test; the tests are named here, so that none is lost."""
+"""Each kind of real-world input has a test; this table names them so that none gets lost."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import pytest
 
 TESTS = Path(__file__).resolve().parents[2]
 _TOOLS = "unit/harness/test_harness_annotations_of_tools.py"
-_SAME = f"{_TOOLS}::test_what_has_one_meaning_is_corrected_and_reported_once"
-_REFUSED = f"{_TOOLS}::test_what_has_no_certain_meaning_is_refused_by_name"
-_REMARKED = f"{_TOOLS}::test_what_looks_wrong_is_remarked"
+_SAME = f"{_TOOLS}::test_unambiguous_deviations_are_corrected_and_reported_once"
+_REFUSED = f"{_TOOLS}::test_ambiguous_annotations_are_rejected_by_name"
+_REMARKED = f"{_TOOLS}::test_suspicious_annotations_are_remarked"
 _IMAGES = "unit/harness/test_harness_image_files.py"
 _OUTPUTS = "unit/harness/test_harness_outputs.py"
 _SHAPES = "unit/harness/test_harness_interfaces.py"
 _RECOGNISED = "unit/models/test_models_recognise.py"
 
-# what people bring: the tests of it, as file::function, and in brackets the case of its table
+# kind of input: its tests as file::function, with the parametrized case in brackets
 ROWS: dict[str, tuple[str, ...]] = {
     # annotations
     "ids of annotations from 0, all 0, per image, null, absent": tuple(
@@ -25,7 +25,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     ),
     "annotations without id, iscrowd or area": (f"{_SAME}[no iscrowd]", f"{_SAME}[no area]"),
     "ids of images as text": (f"{_SAME}[image ids in quotes]", f"{_SAME}[image ids as names]"),
-    "a byte order mark, UTF-16": (f"{_TOOLS}::test_encodings_of_windows_programs_are_read",),
+    "a byte order mark, UTF-16": (f"{_TOOLS}::test_windows_encodings_are_read",),
     "a bbox that is empty, not finite, or of three numbers": tuple(
         f"{_REFUSED}[{kind}]" for kind in ("empty list", "no width", "NaN", "infinite", "three numbers")
     ),
@@ -33,7 +33,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "iscrowd in quotes": (f"{_SAME}[iscrowd in quotes]",),
     "no annotations at all": (
         f"{_REMARKED}[nothing]",
-        f"{_TOOLS}::test_an_undefined_mAP_is_refused_and_never_a_figure",
+        f"{_TOOLS}::test_undefined_map_is_rejected",
     ),
     "no file_name": (f"{_REFUSED}[no file_name]", f"{_REFUSED}[empty file_name]"),
     "sizes in quotes, unknown and unused categories": (
@@ -44,100 +44,94 @@ ROWS: dict[str, tuple[str, ...]] = {
     "backslashes in file names": (f"{_SAME}[backslashes]",),
     "URLs in place of file names": (f"{_REFUSED}[URL]",),
     "absolute file names": (
-        f"{_TOOLS}::test_images_by_their_absolute_names_may_be_anywhere",
-        "end_to_end/test_data_sets.py::test_every_format_gets_the_same_figure_here_and_elsewhere",
+        f"{_TOOLS}::test_absolute_image_names_are_accepted",
+        "end_to_end/test_data_sets.py::test_every_format_scores_the_same_on_both_machines",
     ),
     "boxes outside the image, corners in place of sizes": (f"{_REMARKED}[boxes outside]", f"{_REMARKED}[corners]"),
     # images
-    "a size that EXIF orientation swaps": (f"{_IMAGES}::test_sizes_that_are_swapped_are_explained_by_the_orientation",),
-    "a film behind the end of a JPEG": (f"{_IMAGES}::test_data_behind_the_end_mark_of_a_jpeg_is_not_the_image_s",),
-    "an image with more pixels than OpenCV decodes": (f"{_IMAGES}::test_a_giant_image_is_named_with_its_size",),
+    "a size that EXIF orientation swaps": (f"{_IMAGES}::test_swapped_size_is_explained_by_orientation",),
+    "a film behind the end of a JPEG": (f"{_IMAGES}::test_data_after_jpeg_end_marker_is_ignored",),
+    "an image with more pixels than OpenCV decodes": (f"{_IMAGES}::test_giant_image_is_named_with_its_size",),
     "images in sub-folders that change": (
-        "unit/machine/test_machine_data_set.py::test_a_change_of_any_image_is_noticed",
-        "integration/test_integration_data_sets.py::test_changes_of_any_file_are_noticed_and_read_again",
+        "unit/machine/test_machine_data_set.py::test_changed_image_is_detected",
+        "integration/test_integration_data_sets.py::test_file_changes_are_detected_and_reread",
     ),
     # models
     "answers that are not finite": (
-        f"{_OUTPUTS}::test_impossible_value_is_told_with_its_sample_and_output",
-        f"{_OUTPUTS}::test_run_with_an_impossible_answer_leaves_no_results",
+        f"{_OUTPUTS}::test_impossible_value_names_sample_and_output",
+        f"{_OUTPUTS}::test_run_with_impossible_answer_leaves_no_results",
     ),
-    "a number of detections that cannot be": (f"{_OUTPUTS}::test_impossible_value_is_told_with_its_sample_and_output",),
-    "boxes in pixels, classes from 0": (f"{_SHAPES}::test_a_reading_that_gives_more_is_named",),
+    "a number of detections that cannot be": (f"{_OUTPUTS}::test_impossible_value_names_sample_and_output",),
+    "boxes in pixels, classes from 0": (f"{_SHAPES}::test_better_interpretation_is_suggested",),
     "weights in a file beside the model": (
-        f"{_SHAPES}::test_weights_beside_the_model",
-        "unit/models/test_models_parts.py::test_a_part_that_changes_or_goes_is_noticed",
-        "end_to_end/test_data_sets.py::test_every_format_gets_the_same_figure_here_and_elsewhere",
+        f"{_SHAPES}::test_external_weights",
+        "unit/models/test_models_parts.py::test_changed_or_missing_part_is_detected",
+        "end_to_end/test_data_sets.py::test_every_format_scores_the_same_on_both_machines",
     ),
     "a fixed batch": (f"{_SHAPES}::test_map_does_not_depend_on_the_interface",),
     "names of TensorFlow 2, other orders of outputs, SavedModels, OpenVINO": (
         f"{_RECOGNISED}::test_known_exports[TensorFlow 2]",
-        f"{_RECOGNISED}::test_the_outputs_of_tensorflow_lite_s_detection_in_any_order",
-        "exports/test_exports_tensorflow.py::test_a_saved_model",
-        f"{_SHAPES}::test_openvino_s_own_format",
+        f"{_RECOGNISED}::test_tflite_detection_outputs_in_any_order",
+        "exports/test_exports_tensorflow.py::test_saved_model",
+        f"{_SHAPES}::test_openvino_format",
     ),
-    "a profile that does not fit the file": (f"{_RECOGNISED}::test_a_profile_whose_shapes_the_file_does_not_have",),
+    "a profile that does not fit the file": (f"{_RECOGNISED}::test_profile_with_shapes_missing_from_the_file",),
     # submissions
-    "scenario folders in lower case": (
-        "unit/rounds/test_rounds_published.py::test_scenario_folders_are_spelled_as_in_the_rules_or_in_lower_case",
-    ),
+    "scenario folders in lower case": ("unit/rounds/test_rounds_published.py::test_scenario_folders_are_case_insensitive",),
     "a system without an operating system": (
-        "unit/rounds/test_rounds_mutations.py::test_the_verdicts_after_a_change",
+        "unit/rounds/test_rounds_mutations.py::test_verdicts_after_mutation",
         "round_mutations.py::[an empty operating system]",
     ),
-    "a power meter with channels": (
-        "unit/rounds/test_rounds_check.py::test_power_is_that_of_the_whole_meter_where_it_has_channels",
-    ),
-    "energy in SingleStream": ("unit/rounds/test_rounds_check.py::test_power_of_queries_one_by_one_is_the_energy_of_a_query",),
+    "a power meter with channels": ("unit/rounds/test_rounds_check.py::test_power_is_that_of_the_whole_meter_with_channels",),
+    "energy in SingleStream": ("unit/rounds/test_rounds_check.py::test_single_query_power_is_energy_per_query",),
     # the first week
     "a repository with entries of our names": (
-        "unit/run/test_run_trial.py::test_program_of_that_name_in_another_repository_is_not_run",
-        "end_to_end/test_front_door.py::test_a_repository_with_modules_and_entries_of_these_names_changes_nothing",
+        "unit/run/test_run_trial.py::test_program_of_same_name_in_another_repository_is_not_run",
+        "end_to_end/test_front_door.py::test_repository_with_same_modules_and_entries_changes_nothing",
     ),
-    "a venv that was moved": ("unit/environment/test_environment_venv.py::test_a_venv_that_was_moved_with_its_entry_is_told",),
+    "a venv that was moved": ("unit/environment/test_environment_venv.py::test_moved_venv_is_detected",),
     "a venv whose interpreter is of another version now": (
-        "unit/environment/test_environment_venv.py::"
-        "test_a_broken_venv_is_told_apart_and_never_stands_for_another_python[another Python]",
+        "unit/environment/test_environment_venv.py::test_broken_venv_is_detected_and_never_uses_another_python[another Python]",
     ),
     "removal by pattern": (
-        "unit/actions/test_actions_entry.py::test_rm_of_a_pattern_without_a_terminal_needs_force",
-        "unit/actions/test_actions_entry.py::test_rm_asks_on_a_terminal",
+        "unit/actions/test_actions_entry.py::test_rm_of_pattern_without_terminal_needs_force",
+        "unit/actions/test_actions_entry.py::test_rm_asks_on_terminal",
         "unit/actions/test_actions_restore.py::test_removed_entries_are_listed_and_restored",
     ),
     "a bundle on a machine without any repository": (
-        "unit/reproduce/test_reproduce_recipes.py::test_recipe_is_there_on_a_machine_without_any_repository",
-        "end_to_end/test_reproduce.py::test_a_bundle_is_all_that_a_machine_without_network_needs",
+        "unit/reproduce/test_reproduce_recipes.py::test_recipe_comes_from_lock_without_repositories",
+        "end_to_end/test_reproduce.py::test_bundle_is_enough_for_an_offline_machine",
     ),
     "an archive with a model of another repository": (
-        "unit/reproduce/test_reproduce_recipes.py::test_replay_names_the_recipe_of_the_lock_and_not_its_tags",
+        "unit/reproduce/test_reproduce_recipes.py::test_replay_uses_recipe_of_lock_not_its_tags",
     ),
     "accuracy in Server": (
-        "unit/run/test_run_rates.py::test_accuracy_is_as_fast_as_the_system",
-        "unit/harness/test_harness_loadgen.py::test_accuracy_of_server_runs_at_full_speed_whatever_its_target",
+        "unit/run/test_run_rates.py::test_accuracy_runs_at_full_speed",
+        "unit/harness/test_harness_loadgen.py::test_server_accuracy_runs_at_full_speed",
     ),
     "published results beside another model": (
-        "unit/experiments/test_experiments_round_subject.py::"
-        "test_published_results_beside_another_model_are_said_not_to_be_comparable",
+        "unit/experiments/test_experiments_round_subject.py::test_other_models_are_marked_not_comparable",
     ),
     "a closed tree of another data set": (
-        "unit/experiments/test_experiments_round_subject.py::test_closed_tree_of_another_data_set_is_refused",
+        "unit/experiments/test_experiments_round_subject.py::test_closed_tree_of_another_data_set_is_rejected",
     ),
-    "a list that nothing matches": ("unit/actions/test_actions_experiment.py::test_what_does_not_match_is_said",),
+    "a list that nothing matches": ("unit/actions/test_actions_experiment.py::test_mismatches_are_reported",),
     "the tag of runs of a search": ("unit/submit/test_submit_choose.py::[find-performance]",),
     "a search that is interrupted, or cannot write": (
-        "unit/submit/test_submit_targets.py::test_interrupted_search_keeps_its_best_target_and_goes_on",
-        "unit/submit/test_submit_targets.py::test_output_that_cannot_be_written_is_refused_before_the_search",
+        "unit/submit/test_submit_targets.py::test_interrupted_search_keeps_best_target_and_continues",
+        "unit/submit/test_submit_targets.py::test_unwritable_output_is_rejected_before_the_search",
     ),
-    "a bare repository": ("unit/store/test_store_push.py::test_bare_repository_whose_first_branch_does_not_exist_is_cloned",),
-    "misspelt keys of a package": ("unit/resolve/test_resolve_package_keys.py::test_misspelt_key_is_refused_with_the_nearest",),
-    "a misspelt name of a venv": ("unit/actions/test_actions_new_venv.py::test_unknown_name_is_said_with_the_nearest",),
+    "a bare repository": ("unit/store/test_store_push.py::test_bare_repository_without_default_branch_is_cloned",),
+    "misspelt keys of a package": ("unit/resolve/test_resolve_package_keys.py::test_misspelt_key_suggests_nearest",),
+    "a misspelt name of a venv": ("unit/actions/test_actions_new_venv.py::test_unknown_name_suggests_nearest",),
     "scenarios as the field writes them": ("unit/run/test_run_options.py::[Offline]",),
-    "an installation from a checkout": ("end_to_end/test_packaging.py::test_the_commit_of_a_checkout_is_in_the_wheel",),
+    "an installation from a checkout": ("end_to_end/test_packaging.py::test_wheel_records_commit_of_checkout",),
     "repetitions": ("unit/experiments/test_experiments_repetitions.py::test_median_and_spread",),
 }
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_every_kind_of_real_input_has_its_test(row: str) -> None:
+def test_every_kind_of_real_input_has_a_test(row: str) -> None:
     for test in ROWS[row]:
         file, _, name = test.partition("::")
         function, _, case = name.removesuffix("]").partition("[")

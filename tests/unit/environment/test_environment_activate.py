@@ -1,4 +1,4 @@
-"""Entering a venv: lines for a shell, a shell of one's own, a command."""
+"""Activating a venv: lines for a shell, a subshell, a command."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = ["mine", "with space", "it's", "$(touch spoilt)", "a;b", "ünï"]
 
 
 def venv_called(name: str, home: Path) -> Venv:
-    """A venv whose activation tells where it lies, and a program in it."""
+    """A venv whose activation prints its location, and a program in it."""
     folder = home / f"folder of {name}" / "venv"
     (folder / "bin").mkdir(parents=True)
     (folder / "bin" / "activate").write_text("VIRTUAL_ENV=active\nexport VIRTUAL_ENV\n")
@@ -46,35 +46,35 @@ def test_lines_work_for_any_name(name: str, shell: str, tmp_path: Path) -> None:
     ("own", "wanted", "expected"),
     [("/bin/zsh", "", "zsh"), ("/usr/bin/fish", "bash", "bash"), ("/bin/tcsh", "", "bash"), ("", "", "bash"), ("", "sh", "sh")],
 )
-def test_shell_is_the_users_own_if_it_is_known(monkeypatch: pytest.MonkeyPatch, own: str, wanted: str, expected: str) -> None:
+def test_shell_is_users_own_if_known(monkeypatch: pytest.MonkeyPatch, own: str, wanted: str, expected: str) -> None:
     monkeypatch.setenv("SHELL", own)
     assert user_shell(wanted) == expected
 
 
-def test_shell_that_is_not_known_is_refused() -> None:
+def test_unknown_shell_is_rejected() -> None:
     with pytest.raises(UsageError, match="--shell=tcsh is not one of bash, zsh, fish, sh"):
         user_shell("tcsh")
 
 
-def test_command_runs_inside(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_command_runs_inside_venv(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     venv = venv_called("with space", tmp_path)
     assert run_inside(venv, ["tell"]) == 7
     assert capfd.readouterr().out == f"with space in {venv.folder}\n"
 
 
-def test_command_gets_its_words_as_they_are(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_command_arguments_are_unchanged(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     code = "import sys; print(sys.argv[1:])"
     assert run_inside(venv_called("mine", tmp_path), [sys.executable, "-c", code, "a b", "$HOME", "*"]) == 0
     assert capfd.readouterr().out == "['a b', '$HOME', '*']\n"
 
 
-def test_command_that_does_not_exist_is_told(tmp_path: Path) -> None:
+def test_missing_command_is_reported(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="no-such-program") as caught:
         run_inside(venv_called("mine", tmp_path), ["no-such-program"])
-    assert "--shell" not in caught.value.hint  # it was a command that was asked for, not a shell
+    assert "--shell" not in caught.value.hint  # a command was requested, not a shell
 
 
-def test_command_that_may_not_run_is_told(tmp_path: Path) -> None:
+def test_command_without_permission_is_reported(tmp_path: Path) -> None:
     (tmp_path / "plain.txt").write_text("no program")
     with pytest.raises(NotFoundError, match=r"plain\.txt"):
         run_inside(venv_called("mine", tmp_path), [str(tmp_path / "plain.txt")])
@@ -93,8 +93,8 @@ sys.exit(enter(venv, sys.argv[3]))
 
 
 @pytest.mark.parametrize("shell", ["bash", "sh", "zsh"])
-def test_subshell_is_in_the_venv_and_passes_on_its_exit_status(tmp_path: Path, shell: str) -> None:
-    """As on a terminal: with the user's own start-up file read first."""
+def test_subshell_is_in_venv_and_returns_its_status(tmp_path: Path, shell: str) -> None:
+    """As on a terminal: the user's own start-up file is read first."""
     if not shutil.which(shell):
         pytest.skip(f"no {shell} here")
     venv = venv_called("with space", tmp_path)
@@ -117,7 +117,7 @@ def test_subshell_is_in_the_venv_and_passes_on_its_exit_status(tmp_path: Path, s
 
 
 @pytest.mark.parametrize("shell", ["bash", "sh", "zsh", "fish"])
-def test_a_shell_that_reads_a_pipe_is_in_the_venv(tmp_path: Path, shell: str) -> None:
+def test_shell_reading_from_pipe_is_in_venv(tmp_path: Path, shell: str) -> None:
     if not shutil.which(shell):
         pytest.skip(f"no {shell} here")
     venv = venv_called("with space", tmp_path)

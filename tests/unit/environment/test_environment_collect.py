@@ -1,4 +1,4 @@
-"""What a lock is made from: the packages of a venv, env entries, repositories."""
+"""The content of a lock: packages of a venv, env entries, repositories."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
 
 
-def test_the_same_wheel_has_the_same_content_whatever_installed_it() -> None:
+def test_wheel_content_does_not_depend_on_installer() -> None:
     one, other = make_venv("one"), make_venv("other")
     for venv in (one, other):
         add_package(venv, "lib", "1.0")
     info = next((other.folder / "lib").glob("*/site-packages/lib-1.0.dist-info"))
     rows = (info / "RECORD").read_text()
     (info / "RECORD").write_text(
-        rows.replace("sha256=abc,4", "sha256=xyz,2")  # uv's name is shorter
+        rows.replace("sha256=abc,4", "sha256=xyz,2")  # uv's marker is shorter
         + f"{info.name}/REQUESTED,sha256=q,0\n../../../bin/lib,sha256=z,9\n__pycache__/lib.cpython-311.pyc,,\n"
     )
     assert locked_packages(one.python) == locked_packages(other.python)
@@ -34,7 +34,7 @@ def test_the_same_wheel_has_the_same_content_whatever_installed_it() -> None:
     assert locked_packages(one.python)["lib"].content != locked_packages(other.python)["lib"].content
 
 
-def test_a_component_comes_with_what_it_was_made_from() -> None:
+def test_component_includes_its_source() -> None:
     repositories = Repositories()
     local = repositories.writable()
     source = {"key": "s", "name": "source", "digest": "1", "path": "/x", "component": {"alias": "src", "uid": "2" * 16}}
@@ -46,7 +46,7 @@ def test_a_component_comes_with_what_it_was_made_from() -> None:
     assert [(row.role, row.source, row.key) for row in rows] == [("source", "package", "s"), ("weights", "conversion", "m")]
 
 
-def test_repositories_that_took_part_are_told_with_their_commit() -> None:
+def test_repositories_are_recorded_with_commit() -> None:
     repositories = Repositories()
     row = repositories.add("shared")
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(row.path)]
@@ -62,7 +62,7 @@ def test_repositories_that_took_part_are_told_with_their_commit() -> None:
     assert clean["local"].git is False
 
 
-def test_a_clone_that_names_no_url_is_told_with_its_origin_and_no_password() -> None:
+def test_clone_without_url_is_recorded_with_origin_without_password() -> None:
     repositories = Repositories()
     row = repositories.add("shared")
     for words in (["init", "-q"], ["remote", "add", "origin", "https://me:secret@example.org/team/r.git"]):
@@ -70,23 +70,23 @@ def test_a_clone_that_names_no_url_is_told_with_its_origin_and_no_password() -> 
     assert repository_states(Session(repositories), ["shared"])["shared"].url == "https://example.org/team/r.git"
 
 
-def test_a_package_is_the_same_if_its_content_is_as_far_as_it_was_recorded() -> None:
+def test_packages_match_if_recorded_content_matches() -> None:
     one = LockedPackage("1.0", "a" * 64)
     assert one.same_as(LockedPackage("1.0"))
     assert not one.same_as(LockedPackage("1.0", "b" * 64))
     assert not one.same_as(LockedPackage("1.1", "a" * 64))
 
 
-def test_a_run_tells_the_venv_as_its_lock_has_it() -> None:
+def test_run_records_venv_like_its_lock() -> None:
     venv = make_venv()
     assert venv.packages == {}
-    add_package(venv, "numpy", "2.1.0")  # the run may have installed something since the venv was first looked at
+    add_package(venv, "numpy", "2.1.0")  # the run may have installed packages after the venv was first read
     found: dict[str, Any] = provenance(venv, make_lock(Session(), venv.python, {}))
     assert found["venv"]["packages"] == {"numpy": "2.1.0"}
     assert found["platform"]["cores_usable"] > 0
 
 
-def test_the_venv_s_lock_takes_what_an_installation_changed_and_nothing_else() -> None:
+def test_venv_lock_records_only_installation_changes() -> None:
     repositories, venv = Repositories(), make_venv()
     add_package(venv, "kept", "1.0")
     renew_lock(Session(repositories), venv)
@@ -99,7 +99,7 @@ def test_the_venv_s_lock_takes_what_an_installation_changed_and_nothing_else() -
     assert lock.packages["kept"] != locked_packages(venv.python)["kept"]  # so that `ck check` still finds it
 
 
-def test_what_an_edited_recipe_made_is_not_locked_anew() -> None:
+def test_result_of_edited_recipe_is_not_relocked() -> None:
     repositories = Repositories()
     local = repositories.writable()
     recipe = create_entry(local, "package", "thing", {"tags": ["thing"]})

@@ -1,4 +1,4 @@
-"""Making venvs: whole or not at all, again without harm, from a template that fits."""
+"""Creating venvs: atomically, repeatedly, from a suitable template."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ck_repo.store.writing import create_entry
 
 @pytest.fixture
 def repositories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repositories:
-    """With templates that need nothing from the package index."""
+    """With templates that need no package index."""
     monkeypatch.setenv("VIRTUALENV_OVERRIDE_APP_DATA", str(tmp_path / "virtualenv"))
     found = Repositories()
     for name, content in (
@@ -39,12 +39,12 @@ def make(repositories: Repositories, name: str = "mine", template: str = "empty"
 
 
 def folders(repositories: Repositories) -> list[str]:
-    """What a user sees of venvs, half-made ones too."""
+    """Venvs that a user sees, including unfinished ones."""
     home = repositories.get("local").path / "venv"
     return sorted(path.name for path in home.iterdir() if path.is_dir() and path.name != ".cm") if home.exists() else []
 
 
-def test_venv_has_a_python_of_its_own(repositories: Repositories) -> None:
+def test_venv_has_its_own_python(repositories: Repositories) -> None:
     venv = make(repositories)
     code = "import sys; print(sys.prefix, sys.base_prefix != sys.prefix)"
     done = subprocess.run([venv.python, "-c", code], capture_output=True, text=True, check=True)
@@ -56,16 +56,16 @@ def test_venv_has_a_python_of_its_own(repositories: Repositories) -> None:
 
 
 def check_second_time(repositories: Repositories, venv: Venv) -> None:
-    """A venv takes seconds to make, so one serves for what can be asked of it."""
+    """Creating a venv takes seconds, so these tests share one."""
     (venv.folder / "mark").touch()
     assert make(repositories) == venv
     with pytest.raises(ConflictError, match="already exists, created from empty"):
         make(repositories, template="other")
     assert (venv.folder / "mark").exists()
-    made_anew = make(repositories, template="other", force=True)
-    assert made_anew.template == "other"
+    recreated = make(repositories, template="other", force=True)
+    assert recreated.template == "other"
     assert not (venv.folder / "mark").exists()
-    made_anew.python.unlink()
+    recreated.python.unlink()
     with pytest.raises(InstallError, match="is missing"):
         make(repositories, template="other")
 
@@ -77,7 +77,7 @@ def test_failure_leaves_no_venv(repositories: Repositories) -> None:
     assert find_venv(Session(repositories), "mine") is None
 
 
-def test_what_a_killed_process_left_is_made_anew(repositories: Repositories) -> None:
+def test_leftovers_of_killed_process_are_replaced(repositories: Repositories) -> None:
     half = repositories.get("local").path / "venv" / "mine" / "venv" / "bin"
     half.mkdir(parents=True)
     (half / "python").write_text("half")
@@ -95,7 +95,7 @@ def test_what_a_killed_process_left_is_made_anew(repositories: Repositories) -> 
         ("", "empty", UsageError, "is not a valid name"),
     ],
 )
-def test_plan_that_cannot_be_is_told_before_anything_is_made(
+def test_impossible_plan_fails_before_anything_is_created(
     repositories: Repositories, name: str, template: str, kind: type[CKError], message: str
 ) -> None:
     with pytest.raises(kind, match=message):
@@ -103,12 +103,12 @@ def test_plan_that_cannot_be_is_told_before_anything_is_made(
     assert folders(repositories) == []
 
 
-def test_python_that_the_template_is_not_for_is_refused(repositories: Repositories) -> None:
+def test_python_not_supported_by_template_is_rejected(repositories: Repositories) -> None:
     with pytest.raises(ConflictError, match=r"the template future is for Python >=3\.99, and .* is 3\."):
         plan_venv(Session(repositories), "mine", "future", sys.executable)
 
 
-def test_a_place_where_no_folder_can_be_made_is_refused_before_anything_is_made(
+def test_unwritable_location_fails_before_anything_is_created(
     repositories: Repositories, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CK_TOOLS", "/proc/x")

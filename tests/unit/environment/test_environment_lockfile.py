@@ -1,4 +1,4 @@
-"""The lock file: everything is in it, it comes back as it was, and what cannot be read is told."""
+"""The lock file: it is complete, round-trips, and reports what cannot be read."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ LOCK = Lock(
 )  # fmt: skip
 
 
-def test_a_lock_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_lock_round_trips(tmp_path: Path) -> None:
     write_lock(tmp_path / "lock.json", LOCK)
     assert read_lock(tmp_path / "lock.json") == LOCK
 
 
-def test_it_is_readable_and_leaves_out_what_is_empty(tmp_path: Path) -> None:
+def test_lock_is_readable_and_omits_empty_fields(tmp_path: Path) -> None:
     write_lock(tmp_path / "lock.json", LOCK)
     text = (tmp_path / "lock.json").read_text()
     content = json.loads(text)
@@ -67,18 +67,18 @@ def test_it_is_readable_and_leaves_out_what_is_empty(tmp_path: Path) -> None:
         ({"components": [{"variations": "opset-8"}]}, r"components\[0\].variations"),
     ],
 )
-def test_what_is_wrong_with_it_is_told(change: dict[str, object], message: str) -> None:
+def test_lock_errors_are_reported(change: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse_lock({**LOCK.as_data(), **change}, "x.json")
 
 
-def test_a_newer_format_says_what_to_do() -> None:
+def test_newer_format_says_what_to_do() -> None:
     with pytest.raises(ConfigError) as error:
         parse_lock({**LOCK.as_data(), "version": 2}, "x.json")
     assert "newer ck" in error.value.hint
 
 
-def test_a_file_that_is_not_there_or_cut_short(tmp_path: Path) -> None:
+def test_missing_or_truncated_file(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="does not exist"):
         read_lock(tmp_path / "none.json")
     write_lock(tmp_path / "lock.json", LOCK)
@@ -88,7 +88,7 @@ def test_a_file_that_is_not_there_or_cut_short(tmp_path: Path) -> None:
         read_lock(tmp_path / "lock.json")
 
 
-def test_an_experiment_of_before_there_were_locks_is_migrated(tmp_path: Path) -> None:
+def test_experiment_without_lock_is_migrated(tmp_path: Path) -> None:
     meta = {
         "venv": {"name": "v", "template": "t", "python": "3.11.7", "packages": {"numpy": "2.1.0"}},
         "model": {"label": "m", "digest": "f" * 64, "key": "k", "component": {"alias": "m", "uid": "1" * 16, "digest": "e"}},
@@ -107,13 +107,13 @@ def test_an_experiment_of_before_there_were_locks_is_migrated(tmp_path: Path) ->
     assert lock.options == {"count": 3}
 
 
-def test_an_imported_submission_has_none_and_says_what_to_do(tmp_path: Path) -> None:
+def test_imported_submission_has_no_lock_and_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as error:
         lock_of_experiment(tmp_path, {"published": {}})
     assert "ck reproduce submission" in error.value.hint
 
 
-def test_components_of_the_same_key_take_the_old_ones_place() -> None:
+def test_component_with_same_key_replaces_old_one() -> None:
     newer = LockedComponent("weights", "package", "m2", "m", key="k" * 64)
     other = LockedComponent("dataset", "package", "d", "d", key="j" * 64)
     lock = LOCK.with_components((newer, other), {"more": RepositoryState(url="v")})

@@ -1,4 +1,4 @@
-"""Templates: what a person writes is read, and what is wrong is told with its file and key."""
+"""Templates: how they are read, and that errors name file and key."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def template(content: str | bytes | None, **meta: Any) -> Entry:
     return entry
 
 
-def test_components_come_in_the_order_of_the_file() -> None:
+def test_components_keep_file_order() -> None:
     found = read_template(template(GOOD))
     assert (found.name, found.description, found.python) == ("toy", "A toy", ">=3.10,<3.14")
     assert found.components == (
@@ -51,7 +51,7 @@ def test_meta_may_name_another_file() -> None:
     assert read_template(template(GOOD, template="other.yaml")).description == "A toy"
 
 
-def test_a_script_of_stock_ck_is_refused_by_name() -> None:
+def test_stock_script_is_rejected_by_name() -> None:
     entry = template(None)
     (entry.path / "script.sh").write_text("pip install numpy\n")
     with pytest.raises(ConfigError, match="local:env_templates:toy is a template for stock CK, a shell script") as caught:
@@ -59,7 +59,7 @@ def test_a_script_of_stock_ck_is_refused_by_name() -> None:
     assert "ck ls venv.template" in caught.value.hint
 
 
-def test_another_repository_s_template_is_reached_by_its_repository() -> None:
+def test_template_of_another_repository_is_found_by_repository() -> None:
     repositories = Repositories()
     other = repositories.add("other")
     (create_entry(other, "env_templates", "mlperf-inference-1.0", {}).path / "script.sh").touch()
@@ -85,19 +85,19 @@ def test_template_is_found_by_repository_and_either_module_name(stock: StockRepo
 
 
 @pytest.mark.parametrize("name", ["a:b:c", "a:b:venv.template:c", "other:soft:theirs"])
-def test_name_of_something_else_is_no_template(name: str) -> None:
+def test_name_of_another_entry_is_not_a_template(name: str) -> None:
     with pytest.raises(UsageError, match="is not the name of a template") as caught:
         template_entry(Session(), name)
     assert "REPOSITORY:venv.template:NAME" in caught.value.hint
 
 
-def test_unknown_repository_of_a_template_is_named() -> None:
+def test_unknown_template_repository_is_named() -> None:
     with pytest.raises(NotFoundError, match="there is no repository 'nowhere'"):
         template_entry(Session(), "nowhere:generic")
 
 
-def test_template_of_v1_0_pins_the_loadgen_of_the_round() -> None:
-    """measured with the LoadGens of the package index."""
+def test_v1_0_template_pins_loadgen_of_the_round() -> None:
+    """Measured with the LoadGens on PyPI."""
     found = read_template(load(Repositories(), "env_templates", "mlperf-inference-1.0"))
     versions = {row.key: row.version for row in found.components}
     assert versions["loadgen"] == "==4.1.30"
@@ -120,7 +120,7 @@ def test_template_of_v1_0_pins_the_loadgen_of_the_round() -> None:
         (None, r"template\.yaml is missing"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_place(content: str | bytes | None, message: str) -> None:
+def test_errors_name_their_place(content: str | bytes | None, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         read_template(template(content))
     assert caught.value.hint

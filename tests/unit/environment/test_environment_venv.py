@@ -1,4 +1,4 @@
-"""Which venv is meant, and one whose interpreter is gone."""
+"""Which venv is selected, and venvs whose interpreter is missing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ck_repo.store.writing import create_entry
 
 @pytest.fixture
 def venv() -> Venv:
-    """An entry with a link to an interpreter, as virtualenv makes one."""
+    """An entry with a link to an interpreter, as virtualenv creates it."""
     repositories = Repositories()
     meta = {"template": "mlperf-inference-1.0", "python_version": platform.python_version()}
     entry = create_entry(repositories.writable(), "venv", "mine", meta)
@@ -31,14 +31,14 @@ def venv() -> Venv:
     return found
 
 
-def test_venv_is_what_its_entry_says(venv: Venv) -> None:
+def test_venv_matches_its_entry(venv: Venv) -> None:
     assert (venv.name, venv.template, venv.version) == ("mine", "mlperf-inference-1.0", platform.python_version())
     assert venv.python == venv.entry.path / "venv" / "bin" / "python"
     venv.check()
 
 
-def test_venv_whose_python_was_removed_is_told_with_what_to_do(venv: Venv, tmp_path: Path) -> None:
-    """The link stays when the system's Python is upgraded away."""
+def test_venv_with_removed_python_says_what_to_do(venv: Venv, tmp_path: Path) -> None:
+    """The link remains when the system's Python is upgraded."""
     venv.python.unlink()
     venv.python.symlink_to(tmp_path / "usr" / "bin" / "python3.9")
     with pytest.raises(InstallError, match=r"venv:mine is missing: .*/usr/bin/python3\.9 does not exist") as caught:
@@ -46,7 +46,7 @@ def test_venv_whose_python_was_removed_is_told_with_what_to_do(venv: Venv, tmp_p
     assert "`ck create venv:mine --template=mlperf-inference-1.0 --force`" in caught.value.hint
 
 
-def test_venv_that_is_named_wins_over_the_active_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_named_venv_takes_precedence_over_active(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen_name() == "mlperf-inference"
     monkeypatch.setenv("CK_VENV", "active")
     assert chosen_name() == "active"
@@ -55,7 +55,7 @@ def test_venv_that_is_named_wins_over_the_active_one(monkeypatch: pytest.MonkeyP
     assert chosen_name() == "mlperf-inference"
 
 
-# a venv that would quietly run another Python, or another venv's packages
+# a venv that would silently run another Python or use another venv's packages
 
 
 def _other_python(folder: Path) -> None:
@@ -88,39 +88,39 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_venv_is_told_apart_and_never_stands_for_another_python(venv: Venv, ck: Callable[..., Any], case: str) -> None:
-    spoil, message = BROKEN[case]
+def test_broken_venv_is_detected_and_never_uses_another_python(venv: Venv, ck: Callable[..., Any], case: str) -> None:
+    damage, message = BROKEN[case]
     venv.entry.path.joinpath(".cm/meta.json").write_text(
         json.dumps({**venv.entry.meta(), "path": str(venv.folder)})
-    )  # as those that are made now
-    spoil(venv.folder)
+    )  # as current ones
+    damage(venv.folder)
     with pytest.raises(InstallError, match=message) as caught:
         venv.check()
     assert "--force" in caught.value.hint
     for words in (["check", "venv:mine"], ["activate", "venv:mine", "--", "python", "-c", "print('outer')"],
                   ["activate", "venv:mine", "--print"], ["run", "program:object-detection", "--venv=mine"]):  # fmt: skip
         answer = ck(*words)
-        drifted = case == "another Python" and words[0] == "check"  # another version is drift, as another package is
+        drifted = case == "another Python" and words[0] == "check"  # another version is drift, like another package
         assert answer.code == (10 if drifted else InstallError.code), words
         assert "venv:mine" in (answer.out if drifted else answer.err)
         assert "outer" not in answer.out
 
 
-def test_a_venv_that_was_moved_with_its_entry_is_told(venv: Venv) -> None:
+def test_moved_venv_is_detected(venv: Venv) -> None:
     meta = venv.entry.path / ".cm/meta.json"
     meta.write_text(json.dumps({**venv.entry.meta(), "path": str(venv.entry.path.with_name("before") / "venv")}))
     with pytest.raises(InstallError, match=r"was created in .*before/venv and is in .*mine/venv now"):
         venv.check()
 
 
-def test_the_folders_of_ck_may_be_reached_by_a_link(venv: Venv, tmp_path: Path) -> None:
+def test_ck_folders_may_be_links(venv: Venv, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(venv.entry.path)
     meta = venv.entry.path / ".cm/meta.json"
     meta.write_text(json.dumps({**venv.entry.meta(), "path": str(tmp_path / "link" / "venv")}))
     venv.check()
 
 
-def test_a_venv_that_was_made_from_a_lock_is_made_again_from_it(venv: Venv) -> None:
+def test_venv_from_lock_is_recreated_from_lock(venv: Venv) -> None:
     meta = venv.entry.path / ".cm/meta.json"
     meta.write_text(json.dumps({**venv.entry.meta(), "template": "lock"}))
     (venv.entry.path / "lock.json").write_text("{}")
@@ -132,11 +132,11 @@ def test_a_venv_that_was_made_from_a_lock_is_made_again_from_it(venv: Venv) -> N
     assert f"--lock={venv.entry.path / 'lock.json'}" in caught.value.hint
 
 
-# packages that are listed, and gone
+# listed packages whose files are missing
 
 
 def _package(venv: Venv) -> Path:
-    """A package of a folder, a folder without ``__init__.py``, a module and a script."""
+    """A package in a folder, a folder without ``__init__.py``, a module and a script."""
     site = venv.folder / "lib" / f"python{venv.version.rpartition('.')[0]}" / "site-packages"
     info = site / "Some_Pack.age-1.0.dist-info"
     files = ["pack/__init__.py", "pack/part/more.py", "pack.libs/lib.so", "single.py"]
@@ -149,7 +149,7 @@ def _package(venv: Venv) -> Path:
 
 
 @pytest.mark.parametrize("gone", ["pack", "pack/__init__.py", "pack.libs", "single.py"])
-def test_packages_that_are_gone_are_reported(venv: Venv, ck: Callable[..., Any], gone: str) -> None:
+def test_missing_packages_are_reported(venv: Venv, ck: Callable[..., Any], gone: str) -> None:
     site = _package(venv)
     venv.check_packages()
     shutil.rmtree(site / gone) if (site / gone).is_dir() else (site / gone).unlink()

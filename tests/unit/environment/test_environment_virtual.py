@@ -1,4 +1,4 @@
-"""A shell or a command with the variables of what is installed."""
+"""A shell or a command with the variables of installed components."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ck_repo.store.writing import create_entry
 
 
 def env(alias: str, folder: Path, when: str, *tags: str) -> Entry:
-    """Something installed."""
+    """An installed component."""
     folder.mkdir(exist_ok=True)
     meta = {"name": alias, "label": alias, "source": "package", "path": str(folder), "tags": list(tags), "installed": when}
     return create_entry(Repositories().writable(), "env", alias, meta)
@@ -43,22 +43,22 @@ def venv(ck_home: Path) -> Venv:
     return read_venv(entry)
 
 
-def test_entries_with_the_tags_the_latest_first(tmp_path: Path) -> None:
+def test_matching_entries_latest_first(tmp_path: Path) -> None:
     env("old", tmp_path / "o", "2024-01-01", "lib", "x")
     env("new", tmp_path / "n", "2025-01-01", "lib", "x")
     env("other", tmp_path / "t", "2025-01-01", "lib")
     assert [row.name for row in named(Session(), "", "x", None)] == ["new", "old"]
 
 
-def test_entries_of_another_repository_are_not_taken(tmp_path: Path) -> None:
-    """A repository that was pulled could name any program for PATH."""
+def test_entries_of_another_repository_are_ignored(tmp_path: Path) -> None:
+    """A pulled repository could name any program for PATH."""
     other = Repositories().add("other")
     create_entry(other, "env", "theirs", {"tags": ["lib", "x"], "env": {"PATH": "/theirs/bin"}})
     env("mine", tmp_path / "m", "2024", "lib", "x")
     assert [row.name for row in named(Session(), "", "x", None)] == ["mine"]
 
 
-def test_what_is_gone_is_left_out_with_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_entry_is_skipped_with_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     entry = env("gone", tmp_path / "g", "2024", "x")
     (tmp_path / "g").rmdir()
     with pytest.raises(NotFoundError):
@@ -67,19 +67,19 @@ def test_what_is_gone_is_left_out_with_a_warning(tmp_path: Path, capsys: pytest.
 
 
 @pytest.mark.parametrize("tags", ["compiler,python", "compiler,python,v3", "compiler,python,v3.11"])
-def test_the_python_of_the_venv(venv: Venv, tags: str) -> None:
+def test_python_of_venv(venv: Venv, tags: str) -> None:
     (row,) = named(Session(), "", tags, venv)
     assert row.variables.values["CK_ENV_COMPILER_PYTHON_FILE"] == str(venv.python)
     assert row.variables.searched == {"PATH": (str(venv.folder / "bin"),)}
 
 
-def test_a_python_package_of_the_venv(venv: Venv) -> None:
+def test_python_package_of_venv(venv: Venv) -> None:
     (row,) = named(Session(), "", "lib,python-package,numpy", venv)
     assert row.variables.values["CK_ENV_PYTHON_PACKAGE_NUMPY_VERSION"] == "1.26.4"
     assert row.variables.values["VIRTUAL_ENV"] == str(venv.folder)
 
 
-def test_a_python_package_that_a_stock_entry_stands_for(venv: Venv, stock: StockRepository, ck: Callable[..., Any]) -> None:
+def test_python_package_provided_by_stock_entry(venv: Venv, stock: StockRepository, ck: Callable[..., Any]) -> None:
     stock.package("lib-theirs", PIP, env={"PYTHON_PACKAGE_NAME": "numpy"}, tags="lib,python-package,theirs")
     tags, name = "--tags=lib,python-package,theirs", f"--venv={venv.name}"
     assert "export CK_ENV_PYTHON_PACKAGE_NUMPY_VERSION=" in ck("cat", "env", tags, name).out
@@ -90,13 +90,13 @@ def test_a_python_package_that_a_stock_entry_stands_for(venv: Venv, stock: Stock
 
 
 @pytest.mark.parametrize("tags", ["lib,python-package,torch", "dataset,coco,2017,val,full"])
-def test_what_could_be_installed_is_not_there(venv: Venv, tags: str) -> None:
+def test_installable_package_is_not_installed(venv: Venv, tags: str) -> None:
     with pytest.raises(NotFoundError, match="no installed or registered component has the tags") as caught:
         named(Session(), "", tags, venv)
     assert f"ck install package --tags={tags}" in caught.value.hint
 
 
-def test_two_that_set_one_variable_differently() -> None:
+def test_conflicting_values_of_one_variable() -> None:
     rows = [
         Named(name, Variables({"A": value, "B": value}))
         for name, value in (("one", "1"), ("two", "2"), ("three", "1"), ("four", "3"))
@@ -106,7 +106,7 @@ def test_two_that_set_one_variable_differently() -> None:
     assert conflicts([rows[0], rows[2]]) == []
 
 
-def test_a_command_has_the_variables_and_its_own_status(capfd: pytest.CaptureFixture[str]) -> None:
+def test_command_gets_variables_and_returns_its_status(capfd: pytest.CaptureFixture[str]) -> None:
     variables = Variables({"CK_ENV_X": "a  b"}, {"PATH": ("/first",)})
     assert run_with(variables, 'echo "$CK_ENV_X|$PATH"; exit 5') == 5
     assert capfd.readouterr().out == f"a  b|/first{os.pathsep}{os.environ['PATH']}\n"

@@ -1,4 +1,4 @@
-"""Experiments are there whole or not at all; of a failed run the logs stay, of an interrupted one nothing."""
+"""Experiments appear atomically; failed runs keep their logs, interrupted ones leave nothing."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_experiment_is_found_by_alias_uid_and_tags(repositories: Repositories) -
     assert [row.alias for row in find(repositories, "experiment", tags="quick")] == ["mine"]
 
 
-def test_nothing_is_to_be_seen_before_the_end(repositories: Repositories) -> None:
+def test_experiment_is_invisible_until_complete(repositories: Repositories) -> None:
     recording = Recording(Session(repositories), "", "mine")
     with recording.folder() as folder:
         (folder / "spec.json").write_text("{}")
@@ -66,7 +66,7 @@ def test_nothing_is_to_be_seen_before_the_end(repositories: Repositories) -> Non
     assert not list(home(repositories).glob(".run-*"))
 
 
-def test_name_that_is_taken_is_refused_at_once(repositories: Repositories) -> None:
+def test_existing_name_is_rejected_immediately(repositories: Repositories) -> None:
     record(repositories, "mine")
     with pytest.raises(ConflictError, match="experiment:mine already exists") as caught:
         Recording(Session(repositories), "", "mine")
@@ -74,21 +74,21 @@ def test_name_that_is_taken_is_refused_at_once(repositories: Repositories) -> No
 
 
 @pytest.mark.parametrize("alias", ["a/b", "../a", ".hidden", "a:b", "a*"])
-def test_name_that_could_not_be_a_folder_is_refused(repositories: Repositories, alias: str) -> None:
+def test_invalid_folder_name_is_rejected(repositories: Repositories, alias: str) -> None:
     with pytest.raises(UsageError, match="is not a valid name"):
         Recording(Session(repositories), "", alias)
 
 
-def test_other_repository_may_be_recorded_in(repositories: Repositories) -> None:
+def test_record_in_another_repository(repositories: Repositories) -> None:
     repositories.add("my-results")
     record(repositories, "mine", "my-results")
     assert load(repositories, "experiment", "mine").repository == "my-results"
-    record(repositories, "mine")  # the name is free here
+    record(repositories, "mine")  # the name is unused here
     with pytest.raises(NotFoundError):
         Recording(Session(repositories), "no-such", "mine")
 
 
-def test_logs_of_a_failure_stay_and_the_message_says_where(repositories: Repositories) -> None:
+def test_failed_run_keeps_logs_and_says_where(repositories: Repositories) -> None:
     error = fail(repositories, "no memory")
     assert Path(error.log).read_text() == "no memory"
     assert Path(error.log).parent.name.startswith(".failed-")
@@ -108,8 +108,8 @@ def test_interrupted_run_leaves_nothing(repositories: Repositories) -> None:
     assert [path.name for path in home(repositories).iterdir()] == [".cm"]
 
 
-def test_failure_to_publish_keeps_what_was_measured(repositories: Repositories) -> None:
-    """Two runs with one name at once: the second to end must not lose its results."""
+def test_failed_publication_keeps_results(repositories: Repositories) -> None:
+    """Two concurrent runs with one name: the second one must not lose its results."""
     first, second = Recording(Session(repositories), "", "mine"), Recording(Session(repositories), "", "mine")
 
     def run(recording: Recording) -> None:
@@ -133,18 +133,18 @@ def test_last_five_failures_are_kept(repositories: Repositories) -> None:
     assert [log.exists() for log in logs] == [False] * 3 + [True] * 5
 
 
-def test_folder_of_a_process_that_was_killed_goes_with_the_next_run(repositories: Repositories) -> None:
+def test_next_run_removes_folder_of_killed_process(repositories: Repositories) -> None:
     record(repositories, "first")
     killed = home(repositories) / ".run-0123456789abcdef"
     killed.mkdir()
     with Recording(Session(repositories)).folder() as folder:
         assert folder.exists()
-        record(repositories, "second")  # of two runs at once neither tidies the other away
+        record(repositories, "second")  # concurrent runs do not remove each other's folders
         assert folder.exists()
     assert not killed.exists()
 
 
-def test_a_fault_of_ours_keeps_what_was_measured(repositories: Repositories) -> None:
+def test_internal_error_keeps_results(repositories: Repositories) -> None:
     def run() -> None:
         with Recording(Session(repositories)).folder() as folder:
             (folder / "results.json").write_text("{}")
@@ -156,7 +156,7 @@ def test_a_fault_of_ours_keeps_what_was_measured(repositories: Repositories) -> 
     assert (kept / "results.json").exists()
 
 
-def test_sweep_removes_what_killed_runs_left_in_any_repository_and_nothing_else(repositories: Repositories) -> None:
+def test_sweep_removes_only_leftovers_of_killed_runs(repositories: Repositories) -> None:
     repositories.add("my-results")
     record(repositories, "kept")
     record(repositories, "kept", "my-results")
@@ -168,7 +168,7 @@ def test_sweep_removes_what_killed_runs_left_in_any_repository_and_nothing_else(
         path.mkdir()
     old, new = home(repositories) / ".lock-00000000000000cc", home(repositories) / ".lock-00000000000000dd"
     old.touch()
-    new.touch()  # perhaps of a run that is about to make its folder
+    new.touch()  # possibly of a run that is about to create its folder
     os.utime(old, (0, 0))
     with Recording(Session(repositories), "my-results").folder() as running:
         sweep(Session(repositories))
@@ -179,12 +179,10 @@ def test_sweep_removes_what_killed_runs_left_in_any_repository_and_nothing_else(
     assert sorted(names(repositories)) == ["kept", "kept"]
 
 
-def test_sweep_of_a_repository_that_cannot_be_written_leaves_it_alone(
-    repositories: Repositories, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sweep_skips_read_only_repository(repositories: Repositories, monkeypatch: pytest.MonkeyPatch) -> None:
     record(repositories, "mine")
     left = home(repositories) / ".run-00000000000000aa"
     left.mkdir()
-    monkeypatch.setattr(os, "access", lambda *_: False)  # the tests may run as root, whom no mode keeps out
+    monkeypatch.setattr(os, "access", lambda *_: False)  # tests may run as root, which ignores file modes
     sweep(Session(repositories))
     assert left.exists()

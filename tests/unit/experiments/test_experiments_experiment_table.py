@@ -1,4 +1,4 @@
-"""An experiment as a person reads it: each scenario's figure with its unit, and why a run is not valid."""
+"""The table of an experiment: each scenario's figure with its unit, and why a run is invalid."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LATENCY = {"mean": 5.0, "p50": 4.5, "p90": 6.25, "p99": 7.125, "p99_9": 9.0}
 
 
 def results(scenario: str = "offline", **performance: Any) -> dict[str, Any]:
-    """results.json as docs/first-run.md has it."""
+    """results.json as in docs/first-run.md."""
     return {
         "model": "model-demo-ssd", "dataset": "dataset-demo-shapes", "images": 200, "backend": "onnxruntime",
         "backend_version": "1.32.0", "device": "cpu", "batch_size": 4, "threads": 1, "sessions": 2, "scenario": scenario,
@@ -54,7 +54,7 @@ def test_figure_of_each_scenario(scenario: str, figures: dict[str, Any], text: s
     assert performance_text(meta(results(scenario, valid=False, **figures))) == f"{text} (INVALID)"
 
 
-def test_a_profile_is_a_table_below_the_figures() -> None:
+def test_profile_is_a_table_below_the_figures() -> None:
     stages = dict.fromkeys(("queue_us", "batch_us", "packing_us", "loadgen_us", "harness_us", "idle_us"), 25.0)
     profile = {"samples": 10, "batches": 5, "sessions": 1, "framework_us": 75.0, **stages}
     lines = experiment_lines("mine", meta(results("offline", samples_per_second=9.0, profile=profile)))
@@ -63,33 +63,33 @@ def test_a_profile_is_a_table_below_the_figures() -> None:
     assert lines[at + 3].split() == ["framework", "75.0", "37.5%"]
 
 
-def test_targets_of_server_are_beside_its_figure() -> None:
+def test_server_target_is_next_to_its_figure() -> None:
     found = meta(results("server", scheduled_queries_per_second=13.74, target_qps=15.0))
     found = replace(found, spec=RecordedSpec(loadgen=RecordedLoadGen(target_latency_ms=10.0)))
     assert performance_text(found) == "13.7 scheduled queries/s (target 15), p99 7.12 ms (bound 10)"
 
 
-def test_accuracy_is_on_a_scale_of_0_to_1() -> None:
+def test_accuracy_is_between_0_and_1() -> None:
     assert accuracy_text(meta(results())) == "0.8346"
 
 
 @pytest.mark.parametrize("found", [{}, {"accuracy": None, "performance": None}])
-def test_mode_that_was_not_run_is_a_dash(found: dict[str, Any]) -> None:
+def test_missing_mode_is_a_dash(found: dict[str, Any]) -> None:
     assert (accuracy_text(meta(found)), performance_text(meta(found))) == ("-", "-")
 
 
-def test_line_of_a_list() -> None:
+def test_list_line() -> None:
     found = summary_line(meta(results(samples_per_second=486.862)))
     assert found == ("model-demo-ssd", "offline", "0.8346", "486.9 samples/s", "2026-11-23T17:26:13Z")
 
 
 def table(found: dict[str, Any]) -> dict[str, str]:
-    """The table by its first column."""
+    """The table, keyed by its first column."""
     rows = [line.split("  ", 1) for line in experiment_lines("mine", meta(found))]
     return {key.strip(): value.strip() for key, value in rows if key.strip()}
 
 
-def test_table_tells_what_was_run_and_on_what() -> None:
+def test_table_shows_what_ran_and_where() -> None:
     found = table(results(samples_per_second=486.862))
     assert found["experiment"] == "mine"
     assert found["model"] == "model-demo-ssd (0123456789ab)"
@@ -101,14 +101,14 @@ def test_table_tells_what_was_run_and_on_what() -> None:
     assert found["venv"] == "mlperf-inference (mlperf-inference-1.0), Python 3.11.7, 2 packages"
 
 
-def test_table_tells_the_figures() -> None:
+def test_table_shows_figures() -> None:
     found = table(results(samples_per_second=486.862))
     assert found["accuracy"] == "mAP 0.8346, AP50 0.9500, AP75 0.9000, 20000 detections"
     assert found["performance"] == "486.9 samples/s, VALID, 10.0 s"
     assert "p99_9 9.000" in found["latency, ms"]
 
 
-def test_table_tells_why_a_run_is_not_valid() -> None:
+def test_table_shows_why_a_run_is_invalid() -> None:
     reasons = ["Min duration satisfied : NO", "the cable was pulled"]
     lines = experiment_lines("mine", meta(results(samples_per_second=1.0, valid=False, reasons=reasons)))
     place = next(number for number, line in enumerate(lines) if line.startswith("performance"))
@@ -121,23 +121,23 @@ def test_table_tells_why_a_run_is_not_valid() -> None:
 @pytest.mark.parametrize(
     ("threads", "text"), [(1, "1 thread,"), (4, "4 threads,"), (0, "the framework's default number of threads,")]
 )
-def test_table_tells_threads(threads: int, text: str) -> None:
+def test_table_shows_threads(threads: int, text: str) -> None:
     assert text in table(results(samples_per_second=1.0) | {"threads": threads})["sessions"]
 
 
-def test_table_tells_repositories_with_changes() -> None:
+def test_table_shows_modified_repositories() -> None:
     lines = [line for line in experiment_lines("mine", meta(results(samples_per_second=1.0))) if line.startswith("repository")]
     assert [line.split("  ", 1)[1].strip() for line in lines] == [f"ck-repo {'f' * 12} with changes", "local, not under git"]
 
 
-def test_columns_stand_below_each_other() -> None:
+def test_columns_are_aligned() -> None:
     lines = experiment_lines("mine", meta(results("singlestream")))
     width = len("latency, ms") + 2
     assert all(len(line) == len(line.rstrip()) and line[width - 2 : width] == "  " for line in lines)
     assert all(line[width] != " " for line in lines)
 
 
-def test_remarks_of_a_run_stand_in_the_table() -> None:
+def test_run_remarks_are_in_the_table() -> None:
     found = results(samples_per_second=486.862)
     lines = experiment_lines("mine", meta({**found, "remarks": ["2 boxes lie outside their image", "1.jpg is damaged"]}))
     assert [line.split(None, 1)[1] for line in lines if line.startswith("remark")] == [

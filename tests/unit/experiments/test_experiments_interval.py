@@ -1,4 +1,4 @@
-"""The interval of a verdict covers what it says, also for a few runs."""
+"""The interval of a verdict has its nominal coverage, even for a few runs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ck_repo.experiments.interval import geometric_interval, t_quantile
 
 
 @pytest.mark.parametrize("runs", [2, 3, 4, 5, 10, 40])
-def test_ninety_five_percent_of_the_intervals_hold_the_true_ratio(runs: int) -> None:
+def test_intervals_cover_the_true_ratio_95_percent_of_the_time(runs: int) -> None:
     draw, rounds, true = random.Random(runs), 2000, 1.07
     covered = 0
     for _ in range(rounds):
         low, high = geometric_interval([true * math.exp(draw.gauss(0, 0.05)) for _ in range(runs)]) or (0.0, 0.0)
         covered += low <= true <= high
-    # five standard deviations of a binomial share around 0.95
+    # five standard deviations of a binomial proportion around 0.95
     assert covered / rounds == pytest.approx(0.95, abs=5 * math.sqrt(0.95 * 0.05 / rounds))
 
 
@@ -25,10 +25,10 @@ def test_ninety_five_percent_of_the_intervals_hold_the_true_ratio(runs: int) -> 
 @pytest.mark.parametrize(
     ("degrees", "quantile"), [(1, 12.7062), (5, 2.5706), (30, 2.0423), (31, 2.0395), (60, 2.0003), (1000, 1.9623)]
 )
-def test_quantiles_are_those_of_the_tables(degrees: int, quantile: float) -> None:
+def test_quantiles_match_tables(degrees: int, quantile: float) -> None:
     assert t_quantile(degrees) == pytest.approx(quantile, abs=1e-4)
 
 
-def test_one_run_has_no_interval_and_equal_runs_have_an_empty_one() -> None:
+def test_interval_of_one_run_and_of_equal_runs() -> None:
     assert geometric_interval([1.3]) is None
     assert geometric_interval([1.5, 1.5, 1.5]) == pytest.approx((1.5, 1.5))

@@ -11,7 +11,7 @@ PROFILE = Profile(
 )  # fmt: skip
 
 
-def test_shares_are_of_the_sessions_time_without_the_queue() -> None:
+def test_shares_are_of_session_time_without_queue() -> None:
     rows = profile_rows(PROFILE)
     assert rows[0] == ("queue", "12345.6", "")
     assert ("framework", "150.0", "75.0%") in rows
@@ -24,7 +24,7 @@ def test_lines_are_columns() -> None:
     assert len({line.index("%") for line in lines if "%" in line}) == 1
 
 
-def test_a_run_that_took_no_time_has_no_shares() -> None:
+def test_zero_duration_run_has_no_shares() -> None:
     nothing = Profile(1, 1, 1, *(0.0,) * 7)
     assert {share for _, _, share in profile_rows(nothing)} == {""}
     assert "1 session)" in profile_lines(nothing)[0]

@@ -1,4 +1,4 @@
-"""The times of queries: from columns, from LoadGen's trace, and how sure they make a figure."""
+"""Query times: from columns, from LoadGen's trace, and the intervals of figures."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def write(folder: Path, name: str, text: str) -> Path:
     return folder
 
 
-def test_loadgens_trace_is_read_though_it_is_cut_short_and_no_json(tmp_path: Path) -> None:
+def test_truncated_loadgen_trace_is_read(tmp_path: Path) -> None:
     found = read_queries(write(tmp_path, "mlperf_log_trace.json", TRACE))
     assert found is not None
     assert (found.sample, found.start_ns, found.issue_ns, found.latency_ns) == ([3, 5], [10000, 20250], [20, 10], [700, 900])
 
 
-def test_the_latency_of_a_query_is_that_of_its_last_sample(tmp_path: Path) -> None:
+def test_query_latency_is_that_of_its_last_sample(tmp_path: Path) -> None:
     found = read_queries(write(tmp_path, "mlperf_log_trace.json", TRACE))
     assert found is not None
     assert list(found.per_query().latency_ns) == [900]
 
 
-def test_there_may_be_none(tmp_path: Path) -> None:
+def test_empty_trace(tmp_path: Path) -> None:
     assert read_queries(tmp_path) is None
     assert read_queries(write(tmp_path, "mlperf_log_trace.json", "")) is None
 
@@ -49,20 +49,20 @@ def test_there_may_be_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["[]", "{}", "{", '{"start_us": [1], "query": [], "sample": [1], "issue_ns": [1], "latency_ns": [1]}']
 )
-def test_a_damaged_table_is_named(tmp_path: Path, text: str) -> None:
+def test_corrupt_table_is_named(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError, match=r"queries\.json is not a table"):
         read_queries(write(tmp_path, "queries.json", text))
 
 
 @pytest.mark.parametrize("change", [{"latency_ns": [10**400]}, {"start_us": [1e300]}, {"began": float("nan")}])
-def test_a_time_that_no_clock_shows_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+def test_impossible_time_is_rejected(tmp_path: Path, change: dict[str, object]) -> None:
     row = {"start_us": [1], "query": [0], "sample": [1], "issue_ns": [1], "latency_ns": [1], "began": 1.0, **change}
     with pytest.raises(ConfigError, match="a time out of bounds"):
         read_queries(write(tmp_path, "queries.json", json.dumps(row)))
 
 
 @pytest.mark.parametrize("number", ["9" * 5000, "1.2.3", ""])
-def test_lines_of_a_trace_with_wrong_numbers_are_left_out(tmp_path: Path, number: str) -> None:
+def test_trace_lines_with_bad_numbers_are_skipped(tmp_path: Path, number: str) -> None:
     for good in ("20.250", '"complete_ns":900'):
         bad = good.replace(good[-3:], number)
         found = read_queries(write(tmp_path, "mlperf_log_trace.json", TRACE.replace(good, bad)))
@@ -70,7 +70,7 @@ def test_lines_of_a_trace_with_wrong_numbers_are_left_out(tmp_path: Path, number
         assert found.sample == [3]
 
 
-def test_a_table_and_classes_with_numbers_out_of_range_are_left_out_of_the_glance(tmp_path: Path) -> None:
+def test_out_of_range_numbers_are_left_out_of_summary(tmp_path: Path) -> None:
     columns = {name: [1] for name in ("start_us", "query", "sample", "issue_ns")} | {"latency_ns": [10**400]}
     write(tmp_path, "queries.json", json.dumps(columns))
     (tmp_path / "accuracy").mkdir()
@@ -78,7 +78,7 @@ def test_a_table_and_classes_with_numbers_out_of_range_are_left_out_of_the_glanc
     assert glance(tmp_path) == []
 
 
-def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+def test_link_out_of_folder_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "secret.json").write_text(json.dumps({"query": []}))
     (tmp_path / "run/performance").mkdir(parents=True)
     (tmp_path / "run/performance/queries.json").symlink_to(tmp_path / "secret.json")
@@ -86,13 +86,13 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
         read_queries(tmp_path / "run")
 
 
-def test_percentiles_are_taken_as_loadgen_does() -> None:
+def test_percentiles_match_loadgen() -> None:
     assert percentile(list(range(93)), 0.99) == 92
     assert percentile(list(range(100)), 0.9) == 90
     assert percentile([5], 0.999) == 5
 
 
-def test_the_interval_of_a_percentile_holds_it_in_19_of_20_samples() -> None:
+def test_percentile_interval_covers_19_of_20_samples() -> None:
     chance, held = random.Random(4), 0
     for _ in range(400):
         between = percentile_interval(sorted(chance.expovariate(1.0) for _ in range(300)), 0.9)
@@ -102,7 +102,7 @@ def test_the_interval_of_a_percentile_holds_it_in_19_of_20_samples() -> None:
     assert percentile_interval([1.0, 2.0, 3.0], 0.99) is None
 
 
-def test_the_interval_of_a_rate_is_around_it() -> None:
+def test_rate_interval_contains_the_rate() -> None:
     chance = random.Random(5)
     ends = sorted(chance.uniform(0, 20) for _ in range(2000))
     between = rate_interval(ends, 0.0)
@@ -112,7 +112,7 @@ def test_the_interval_of_a_rate_is_around_it() -> None:
     assert rate_interval([1.0, 2.0], 0.0) is None
 
 
-def test_steps_are_found_and_noise_is_not() -> None:
+def test_steps_are_detected_and_noise_is_not() -> None:
     chance = random.Random(6)
     level = [100.0 * chance.gauss(1, 0.01) for _ in range(20)]
     assert change_points(level) == []
@@ -121,7 +121,7 @@ def test_steps_are_found_and_noise_is_not() -> None:
     assert change_points([1.0, 0.0, 1.0, 1.0, 1.0, 1.0]) == []
 
 
-def test_plots_in_text() -> None:
+def test_text_plots() -> None:
     assert sparkline([]) == sparkline([0, 0]) == ""
     assert sparkline([1, 100]) == "▁█"
     assert histogram([1.0, 1.0, 2.0], 2) == [2, 1]

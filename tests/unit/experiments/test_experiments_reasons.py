@@ -1,4 +1,4 @@
-"""Why a run is not valid is said with our options, not with LoadGen's settings."""
+"""Reasons why a run is invalid name our options, not LoadGen's settings."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ SETTINGS = RecordedLoadGen(target_latency_ms=10.0, min_duration_ms=60_000, min_q
         ("12 queries: the rules require 1024", "12 queries: the rules require 1024"),
     ],
 )
-def test_line_of_loadgen_names_our_options(reason: str, said: str) -> None:
+def test_loadgen_line_names_our_options(reason: str, said: str) -> None:
     assert explained([reason], {"p99": 12.5}, SETTINGS, SERVER) == [said]
 
 
-def test_lines_that_say_nothing_are_left_out() -> None:
+def test_uninformative_lines_are_left_out() -> None:
     assert explained(["Run unsuccessful.", "Processed 12 queries."], {}, RecordedLoadGen(), None) == []

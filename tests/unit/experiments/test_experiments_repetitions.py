@@ -1,4 +1,4 @@
-"""Repetitions of a run: their median, and how far they are apart."""
+"""Repetitions of a run: their median and spread."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ def test_median_and_spread() -> None:
     assert found.line() == "3 runs: median 100 samples/s, from 90 to 110 (spread 20 %)"
 
 
-def test_nothing_is_said_of_a_single_run_or_of_accuracy_alone() -> None:
+def test_single_run_or_accuracy_only_has_no_spread() -> None:
     assert spread_of([_run(90.0)]) is None
     assert spread_of([_run(None), _run(None)]) is None

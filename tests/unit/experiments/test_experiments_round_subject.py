@@ -1,4 +1,4 @@
-"""What is held to be the round's model and data set, and what closed trees and comparisons say of everything else."""
+"""Which models and data sets belong to the round, and how closed trees and comparisons treat all others."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _meta(model: Any = MODEL, dataset: Any = DATASET, images: int = 5000) -> dic
         ({"model": {**MODEL, "component": {"repository": "theirs"}}}, ["m is not one of the round's models"]),
     ],
 )
-def test_difference_to_the_round(changes: dict[str, Any], said: list[str]) -> None:
+def test_difference_from_published_results(changes: dict[str, Any], said: list[str]) -> None:
     assert differences(read_meta(_meta(**changes), "test"), load_round()) == said
 
 
@@ -52,7 +52,7 @@ def test_published_result_was_checked_by_its_round(division: str, expected: list
     assert differences(read_meta({"tags": ["experiment"], "published": row}, "test"), load_round()) == expected
 
 
-def test_published_results_beside_another_model_are_said_not_to_be_comparable(ck: Ck, made: Any) -> None:
+def test_other_models_are_marked_not_comparable(ck: Ck, made: Any) -> None:
     ck("import", "results", f"--path={made.table}")
     create_entry(Repositories().writable(), "experiment", "mine", _meta({**MODEL, "source": "registered"}))
     create_entry(Repositories().writable(), "experiment", "rounds", _meta())
@@ -60,7 +60,7 @@ def test_published_results_beside_another_model_are_said_not_to_be_comparable(ck
     assert "note:" not in ck("compare", "experiment:rounds", "--published").out
 
 
-def test_closed_tree_of_another_data_set_is_refused(ck: Ck, tmp_path: Path) -> None:
+def test_closed_tree_of_another_data_set_is_rejected(ck: Ck, tmp_path: Path) -> None:
     (tmp_path / "box.json").write_text("{}")
     create_entry(Repositories().writable(), "experiment", "mine", _meta(dataset={"tags": ["mine"]}))
     words = ["generate", "submission", "--submitter=Us", f"--system={tmp_path / 'box.json'}", f"--output={tmp_path / 'tree'}"]

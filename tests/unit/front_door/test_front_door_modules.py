@@ -1,4 +1,4 @@
-"""The entries through which stock CK reaches the engine say what the engine does."""
+"""The entries that stock CK loads match the engine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MODULES = ROOT / "module"
 
 
 def load(name: str, file: Path, **options: Any) -> ModuleType:
-    """Load a file that is in no package of this environment."""
+    """Load a file that is not in a package of this environment."""
     spec = util.spec_from_file_location(name, file, **options)
     assert spec
     assert spec.loader
@@ -34,12 +34,12 @@ def front_door() -> ModuleType:
     return load("front_door", folder / "__init__.py", submodule_search_locations=[str(folder)])
 
 
-def test_the_entries_are_those_of_the_actions() -> None:
+def test_entries_match_actions() -> None:
     for path, text in load("make_modules", MODULES / "make_modules.py").files().items():
         assert (MODULES / path).read_text(encoding="utf-8") == text, f"{path}: run `python module/make_modules.py`"
 
 
-def test_the_repository_is_known_by_its_uid(front_door: ModuleType) -> None:
+def test_repository_is_recognized_by_uid(front_door: ModuleType) -> None:
     assert json.loads((ROOT / ".ckr.json").read_text())["data_uid"] == front_door.handover.REPOSITORY
 
 
@@ -66,14 +66,14 @@ def test_the_repository_is_known_by_its_uid(front_door: ModuleType) -> None:
         ),
     ],
 )
-def test_a_request_as_words(front_door: ModuleType, request_: dict[str, Any], words: list[str]) -> None:
+def test_request_as_words(front_door: ModuleType, request_: dict[str, Any], words: list[str]) -> None:
     assert front_door.start.words(request_) == words
 
 
 @pytest.mark.parametrize(
     "tag", ["1.6.0", "v1.0", "2.0rc1", "1.0.post2", "1.0.dev3", "2017", "r1.0", "opset-8", "1.6.0-cpu", ""]
 )
-def test_a_tag_is_a_version_where_it_is_one_for_the_engine(front_door: ModuleType, tag: str) -> None:
+def test_version_tag_is_passed_as_version(front_door: ModuleType, tag: str) -> None:
     assert bool(front_door.door._VERSION.fullmatch(tag)) == is_version(tag)
 
 
@@ -82,7 +82,7 @@ def write_project(folder: Path, *requirements: str) -> None:
     (folder / "pyproject.toml").write_text(f'[project]\nname = "a"\ndependencies = [\n{lines}]\n\n[tool.b]\nc = ["]"]\n')
 
 
-def test_the_environment_is_another_when_the_requirements_change(front_door: ModuleType, tmp_path: Path) -> None:
+def test_changed_requirements_need_a_new_environment(front_door: ModuleType, tmp_path: Path) -> None:
     write_project(tmp_path, "a>=1")
     before = front_door.engine._key(str(tmp_path))
     write_project(tmp_path, "a>=1", "b[c]>=2")
@@ -90,28 +90,26 @@ def test_the_environment_is_another_when_the_requirements_change(front_door: Mod
     assert front_door.engine._key(str(tmp_path)) != before
 
 
-def test_the_requirements_are_those_of_the_project(front_door: ModuleType) -> None:
+def test_requirements_match_the_project(front_door: ModuleType) -> None:
     tomllib = pytest.importorskip("tomllib", reason="Python 3.10 has no TOML parser")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert front_door.engine.requirements(str(ROOT)) == project["dependencies"]
 
 
-def test_a_project_without_requirements_is_an_error(front_door: ModuleType, tmp_path: Path) -> None:
+def test_project_without_requirements_is_an_error(front_door: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "a"\n')
     with pytest.raises(front_door.engine.EngineError, match="has no list `dependencies`"):
         front_door.engine.requirements(str(tmp_path))
 
 
-def test_an_environment_that_pip_cannot_fill_is_an_error_with_the_log(
-    front_door: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pip_failure_is_an_error_with_log(front_door: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_project(tmp_path, "a-distribution-that-is-nowhere")
     for name, value in (("PIP_NO_INDEX", "1"), ("PIP_FIND_LINKS", ""), ("PIP_CONFIG_FILE", "/dev/null")):
         monkeypatch.setenv(name, value)
     with pytest.raises(front_door.engine.EngineError, match="a-distribution-that-is-nowhere") as caught:
         front_door.engine.python(str(tmp_path))
     assert "PIP_FIND_LINKS" in str(caught.value)
-    with pytest.raises(front_door.engine.EngineError):  # what is incomplete is made again, not used
+    with pytest.raises(front_door.engine.EngineError):  # incomplete environments are recreated
         front_door.engine.python(str(tmp_path))
 
 
@@ -119,7 +117,7 @@ def test_an_environment_that_pip_cannot_fill_is_an_error_with_the_log(
     ("module", "key"),
     [("package", "use_scripts_from_another_entry"), ("soft", "use_customize_script_from_another_entry")],
 )
-def test_stock_ck_installs_and_detects_nothing_of_ours_by_itself(module: str, key: str) -> None:
+def test_stock_ck_does_not_install_or_detect_ours_itself(module: str, key: str) -> None:
     for meta in sorted((ROOT / module).glob("*/.cm/meta.json")):
         content = json.loads(meta.read_text(encoding="utf-8"))
         assert content.get(key) == {"data_uoa": "engine", "module_uoa": "front-door"}, f"{meta} needs the key {key}"

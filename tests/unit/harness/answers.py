@@ -1,4 +1,4 @@
-"""A model that is only described, and answers of it in which every number differs."""
+"""A model that is only described, and answers in which every number differs."""
 
 from __future__ import annotations
 

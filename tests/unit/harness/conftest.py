@@ -1,4 +1,4 @@
-"""The harness as the engine starts it: a process of its own, a spec, an open stdin, on a few images of the demo set."""
+"""The harness as the engine starts it: a separate process with a spec and an open stdin, on a few demo images."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = ROOT / "program" / "object-detection"
 DEMO_MODEL = ROOT / "package" / "model-demo-ssd" / "demo_ssd.onnx"
 SHAPES = ROOT / "package" / "dataset-demo-shapes" / "shapes.py"
-_PATIENCE = 120  # s; only a harness that hangs takes as long
+_PATIENCE = 120  # s; only reached if the harness hangs
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run of the harness left."""
+    """The files that a harness run left."""
 
     status: int
     folder: Path
@@ -84,7 +84,7 @@ def image_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def spec_for(demo_set: Path, image_cache: Path) -> Callable[..., dict[str, Any]]:
-    """A spec as the engine writes it: the demo model, 16 images, one layout so that little is measured."""
+    """A spec as the engine writes it: the demo model, 16 images, and a single layout to keep tuning short."""
 
     def make(
         scenario: str = "offline",
@@ -174,7 +174,7 @@ def start() -> Callable[..., subprocess.Popen[bytes]]:
 
 @pytest.fixture(scope="session")
 def harness(start: Callable[..., subprocess.Popen[bytes]], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Outcome]:
-    """Run the harness on a spec to its end."""
+    """Run the harness on a spec until it ends."""
 
     def run(spec: dict[str, Any], *, path: Path | None = None) -> Outcome:
         folder = tmp_path_factory.mktemp("run")
@@ -189,7 +189,7 @@ def harness(start: Callable[..., subprocess.Popen[bytes]], tmp_path_factory: pyt
 
 @dataclass
 class LoadGenRun:
-    """What LoadGen asked for and wrote when it drove a SUT that answers with nothing."""
+    """LoadGen's requests and output when it drives a SUT that answers with nothing."""
 
     folder: Path
     loaded: list[int] = field(default_factory=list)
@@ -240,7 +240,7 @@ def loadgen_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., LoadG
 
 @pytest.fixture(scope="session")
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """A third party's distribution with a backend `toy`, given the body of its `run`; to be put on the search path.
+    """A third-party distribution with a backend `toy`, given the body of its `run`; to be put on the search path.
 
     The backend can use the given devices; `self.devices` has those for which sessions were loaded.
     """

@@ -1,4 +1,4 @@
-"""Scoring of an accuracy log: the reference's own logs get the reference's figures, a log that is not right is told."""
+"""Scoring accuracy logs: the reference's logs get the reference's figures, and invalid logs are reported."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ REFERENCE = {"fp32": 0.23982, "int8": 0.23871}
 
 @dataclass(frozen=True)
 class Scorer:
-    """A spec, its images, and a place for logs."""
+    """A spec, its images, and a folder for logs."""
 
     spec: Spec
     images: ImageList
@@ -69,7 +69,7 @@ def coco(tmp_path: Path, data: Path, spec_for: Callable[..., dict[str, Any]]) ->
 
 @pytest.fixture
 def made_coco(tmp_path: Path, spec_for: Callable[..., dict[str, Any]]) -> Scorer:
-    """Forty made images with four boxes each, of COCO's 80 categories: their ids have gaps."""
+    """Forty generated images with four boxes each, in COCO's 80 categories, whose ids have gaps."""
     coco_sets.write_coco(tmp_path / "coco", images=40)
     return scorer(tmp_path, spec_for(data_set=tmp_path / "coco", count=None))
 
@@ -91,7 +91,7 @@ def boxes(*detections: tuple[float, ...]) -> Any:
 
 
 def truth(demo: Scorer) -> list[dict[str, Any]]:
-    """A log that answers with the annotations themselves."""
+    """A log whose answers are the annotations themselves."""
     annotations = json.loads(demo.spec.dataset.annotations.read_text())["annotations"]
     rows = []
     for index, (image, (width, height)) in enumerate(zip(demo.images.ids, demo.images.sizes, strict=True)):
@@ -103,14 +103,14 @@ def truth(demo: Scorer) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_reference_logs_get_the_references_mAP(coco: Scorer, data: Path, precision: str) -> None:
+def test_reference_logs_get_reference_map(coco: Scorer, data: Path, precision: str) -> None:
     found = coco.score(data / "logs" / f"coco79_{precision}_reference_mlperf_log_accuracy.json")
     assert found["mAP"] == pytest.approx(REFERENCE[precision], abs=5e-6)
     assert found["images"] == 79
     assert found["AP75"] < found["mAP"] < found["AP50"]
 
 
-def test_accuracy_txt_has_mAP_and_the_hash_of_the_log(coco: Scorer, data: Path) -> None:
+def test_accuracy_txt_has_map_and_log_hash(coco: Scorer, data: Path) -> None:
     log = data / "logs" / "coco79_fp32_reference_mlperf_log_accuracy.json"
     coco.score(log)
     text = (coco.folder / "accuracy.txt").read_text()
@@ -120,7 +120,7 @@ def test_accuracy_txt_has_mAP_and_the_hash_of_the_log(coco: Scorer, data: Path) 
 
 
 def imperfect(made_coco: Scorer, seed: int = 3) -> list[dict[str, Any]]:
-    """A log as a model's: boxes that are shifted by up to a fifth, some with another class, some missing, some of nothing."""
+    """A realistic log: boxes shifted by up to a fifth, some with another class, some missing, some spurious."""
     chance = random.Random(seed)
     rows = []
     for found in truth(made_coco):
@@ -158,7 +158,7 @@ def by_pycocotools(made_coco: Scorer, rows: list[dict[str, Any]]) -> float:
 
 
 @pytest.mark.parametrize("seed", [3, 4])
-def test_a_log_gets_the_figure_that_coco_s_own_code_gives(made_coco: Scorer, seed: int) -> None:
+def test_figure_matches_pycocotools(made_coco: Scorer, seed: int) -> None:
     rows = imperfect(made_coco, seed)
     found = made_coco.score(made_coco.write(rows))
     expected = by_pycocotools(made_coco, rows)
@@ -168,7 +168,7 @@ def test_a_log_gets_the_figure_that_coco_s_own_code_gives(made_coco: Scorer, see
     assert found["AP75"] < found["mAP"] < found["AP50"]
 
 
-def test_boxes_that_overlap_by_72_percent_score_a_half(tmp_path: Path, spec_for: Callable[..., dict[str, Any]]) -> None:
+def test_boxes_with_72_percent_overlap_score_a_half(tmp_path: Path, spec_for: Callable[..., dict[str, Any]]) -> None:
     """One box an image, answered with 0.72 of its width: IoU = 0.72 w h / w h. COCO's thresholds are 0.50, 0.55 … 0.95;
     five of ten are below 0.72, where every precision is 1, and above every precision is 0."""
     coco_sets.write_coco(tmp_path / "coco", images=0)
@@ -191,20 +191,20 @@ def test_boxes_that_overlap_by_72_percent_score_a_half(tmp_path: Path, spec_for:
     assert "Average Precision  (AP) @[ IoU=0.50:0.95" in text
 
 
-def test_the_annotations_themselves_score_one(demo: Scorer) -> None:
+def test_ground_truth_scores_one(demo: Scorer) -> None:
     found = demo.score(demo.write(truth(demo)))
     assert found["mAP"] == pytest.approx(1.0)
     assert found["AR100"] == pytest.approx(1.0)
 
 
-def test_of_a_sample_that_is_there_twice_the_first_counts(demo: Scorer) -> None:
+def test_first_of_duplicate_samples_counts(demo: Scorer) -> None:
     rows = truth(demo)
     found = demo.score(demo.write([*rows, row(0, (0, 0, 1, 1, 0.99, 1)), rows[1]]))
     assert found["mAP"] == pytest.approx(1.0)
     assert found["detections"] == demo.score(demo.write(rows))["detections"]
 
 
-def test_nothing_detected_at_all_is_zero(demo: Scorer) -> None:
+def test_no_detections_score_zero(demo: Scorer) -> None:
     found = demo.score(demo.write([row(index) for index in range(4)]))
     assert (found["mAP"], found["detections"], found["images"]) == (0.0, 0, 4)
     assert "mAP=0.000%" in (demo.folder / "accuracy.txt").read_text()
@@ -217,25 +217,25 @@ def test_contiguous_classes_become_category_ids(made_coco: Scorer) -> None:
     assert as_coco({0: boxes((0.1, 0.1, 0.2, 0.2, 0.9, 13.0))}, made_coco.images, "category")[0]["category_id"] == 13
 
 
-def test_a_log_with_contiguous_classes_scores_the_same(made_coco: Scorer) -> None:
+def test_contiguous_log_scores_the_same(made_coco: Scorer) -> None:
     rows = imperfect(made_coco)
     before = made_coco.score(made_coco.write(rows))["mAP"]
     assert contiguous(made_coco).score(made_coco.write(renumbered(made_coco, rows)))["mAP"] == pytest.approx(before, abs=5e-6)
 
 
-def test_a_reference_log_with_contiguous_classes_scores_the_same(coco: Scorer, data: Path) -> None:
+def test_contiguous_reference_log_scores_the_same(coco: Scorer, data: Path) -> None:
     rows = json.loads((data / "logs" / "coco79_fp32_reference_mlperf_log_accuracy.json").read_text())
     found = contiguous(coco).score(coco.write(renumbered(coco, rows)))
     assert found["mAP"] == pytest.approx(REFERENCE["fp32"], abs=5e-6)
 
 
 def contiguous(scorer: Scorer) -> Scorer:
-    """The same for a model whose classes are numbers from 1 on."""
+    """The same for a model whose classes are numbered from 1."""
     return replace(scorer, spec=replace(scorer.spec, model=replace(scorer.spec.model, classes_are="contiguous")))
 
 
 def renumbered(scorer: Scorer, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of a log with contiguous classes in place of category ids."""
+    """The detections of a log, with contiguous classes instead of category ids."""
     place = {category: number for number, category in enumerate(scorer.images.categories, 1)}
     return [
         {**each, "data": b"".join(
@@ -246,20 +246,20 @@ def renumbered(scorer: Scorer, rows: list[dict[str, Any]]) -> list[dict[str, Any
 
 
 @pytest.mark.parametrize("kind", [0, 9])
-def test_contiguous_class_that_the_set_does_not_have_is_an_error(demo: Scorer, kind: int) -> None:
+def test_unknown_contiguous_class_is_an_error(demo: Scorer, kind: int) -> None:
     with pytest.raises(HarnessError, match=f"class {kind}, and the data set has 8 categories"):
         as_coco({0: boxes((0.1, 0.1, 0.2, 0.2, 0.9, kind))}, demo.images, "contiguous")
 
 
-def test_boxes_are_in_pixels_of_the_original_image(demo: Scorer) -> None:
+def test_boxes_are_in_pixels_of_original_image(demo: Scorer) -> None:
     width, height = demo.images.sizes[2]
     found = as_coco({2: boxes((0.25, 0.5, 0.75, 1.0, 0.5, 3))}, demo.images, "category")[0]
     assert found["bbox"] == pytest.approx([width / 2, height / 4, width / 2, height / 2])
     assert (found["image_id"], found["score"]) == (demo.images.ids[2], 0.5)
 
 
-def test_detections_json_has_the_bytes_that_python_s_json_writes(demo: Scorer) -> None:
-    """Numbers of all sizes; a category that the data set does not have has no name."""
+def test_detections_json_is_byte_identical_to_python_json(demo: Scorer) -> None:
+    """Numbers of all magnitudes; a category that the data set does not have has no name."""
     named = demo.images.truth.categories[0]
     rows = [(1e-9, 0.1, 1 / 3, 0.75, 0.9, named.id), (0.0, 0.0, 1.0, 1.0, 1.0, 77)]
     results = as_coco({1: boxes(*rows), 3: boxes((0.5, 0.25, 0.75, 0.3, 1e-30, named.id))}, demo.images, "category")
@@ -272,19 +272,19 @@ def test_detections_json_has_the_bytes_that_python_s_json_writes(demo: Scorer) -
     assert (demo.folder / "detections.json").read_text() == "[\n" + ",\n".join(lines) + "\n]\n"
 
 
-def test_bytes_that_are_no_whole_detections_are_an_error(demo: Scorer) -> None:
+def test_partial_detections_are_an_error(demo: Scorer) -> None:
     log = demo.write([{"seq_id": 0, "qsl_idx": 3, "data": "00" * 27}])
     with pytest.raises(HarnessError, match="sample 3 has 27 bytes, not a multiple of 28"):
         read_answers(log)
 
 
-def test_detection_of_another_sample_is_an_error(demo: Scorer) -> None:
+def test_detection_of_wrong_sample_is_an_error(demo: Scorer) -> None:
     log = demo.write([row(2, (0, 0, 1, 1, 0.5, 1), claimed=1)])
     with pytest.raises(HarnessError, match="sample 2 has a detection of sample 1"):
         read_answers(log)
 
 
-def test_sample_that_the_data_set_does_not_have_is_an_error(demo: Scorer) -> None:
+def test_unknown_sample_is_an_error(demo: Scorer) -> None:
     log = demo.write([*truth(demo), row(4, (0, 0, 1, 1, 0.5, 1))])
     with pytest.raises(HarnessError, match="4"):
         demo.score(log)
@@ -294,27 +294,27 @@ def test_sample_that_the_data_set_does_not_have_is_an_error(demo: Scorer) -> Non
     "text",
     ["", "[", "{}x", '{"a": 1}', "[1]", '[{"qsl_idx": 0}]', '[{"qsl_idx": 0, "data": "0G"}]', '[{"qsl_idx": 0, "data": 5}]'],
 )
-def test_what_is_no_accuracy_log_is_named(demo: Scorer, text: str) -> None:
+def test_invalid_accuracy_log_is_named(demo: Scorer, text: str) -> None:
     with pytest.raises(HarnessError, match=r"log\.json is not an accuracy log"):
         read_answers(demo.write(text))
 
 
 @pytest.mark.parametrize("index", [float("nan"), float("inf")])
-def test_index_that_is_no_number_is_an_error(demo: Scorer, index: float) -> None:
+def test_non_numeric_index_is_an_error(demo: Scorer, index: float) -> None:
     data = struct.pack("<7f", index, 0, 0, 1, 1, 0.5, 1).hex()
     with pytest.raises(HarnessError):
         read_answers(demo.write([{"seq_id": 0, "qsl_idx": 0, "data": data}]))
 
 
-def test_class_that_is_no_number_is_an_error(demo: Scorer) -> None:
+def test_non_numeric_class_is_an_error(demo: Scorer) -> None:
     with pytest.raises(HarnessError):
         demo.score(demo.write([row(0, (0, 0, 1, 1, 0.5, float("nan")))]))
 
 
-def test_two_logs_are_scored_over_the_samples_of_the_second(
+def test_two_logs_are_scored_over_samples_of_the_second(
     harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:
-    """What TEST01 falls back to: the figures are those of the accuracy run where the samples are all of its samples."""
+    """The fallback of TEST01: the figures equal the accuracy run's if the samples are all of its samples."""
     outcome = harness(spec_for("offline", "accuracy"))
     log = outcome.folder / "accuracy/mlperf_log_accuracy.json"
     rows = json.loads(log.read_text())

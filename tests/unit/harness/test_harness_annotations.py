@@ -1,4 +1,4 @@
-"""The list of images: the benchmark's order, and a set that is not whole is told before the run."""
+"""The list of images: the benchmark's order, and incomplete data sets are reported before the run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def image(number: int) -> dict[str, Any]:
     return {"id": number, "file_name": f"{number}.jpg", "width": 10 * number, "height": number}
 
 
-def test_position_in_the_file_is_the_sample_index(tmp_path: Path) -> None:
+def test_sample_index_is_position_in_file(tmp_path: Path) -> None:
     content = {"images": [image(7), image(2), image(5)], "categories": [{"id": 9}, {"id": 1}], "annotations": []}
     found = read_images(data_set(tmp_path, content, "7.jpg", "2.jpg", "5.jpg"), None)
     assert found.ids == (7, 2, 5)
@@ -34,7 +34,7 @@ def test_position_in_the_file_is_the_sample_index(tmp_path: Path) -> None:
     assert found.categories == (9, 1)
 
 
-def test_order_of_coco_is_that_of_the_published_val_map(data: Path) -> None:
+def test_coco_order_matches_published_val_map(data: Path) -> None:
     """data/val_map.txt, from the published results, lists the 5000 images in the benchmark's order; coco79 holds 79 of them."""
     coco = data / "coco79"
     found = read_images(Dataset("coco", coco / "val2017", coco / "annotations" / "instances_val2017.json", "0"), None)
@@ -46,12 +46,12 @@ def test_order_of_coco_is_that_of_the_published_val_map(data: Path) -> None:
 
 
 @pytest.mark.parametrize(("count", "left"), [(None, 3), (2, 2), (50, 3)])
-def test_the_first_images_are_taken(tmp_path: Path, count: int | None, left: int) -> None:
+def test_first_images_are_selected(tmp_path: Path, count: int | None, left: int) -> None:
     content = {"images": [image(1), image(2), image(3)], "categories": [], "annotations": []}
     assert read_images(data_set(tmp_path, content, "1.jpg", "2.jpg", "3.jpg"), count).ids == (1, 2, 3)[:left]
 
 
-def test_images_that_are_not_there_are_counted_and_named(tmp_path: Path) -> None:
+def test_missing_images_are_counted_and_named(tmp_path: Path) -> None:
     content = {"images": [image(1), image(2), image(3)], "categories": [], "annotations": []}
     with pytest.raises(HarnessError, match=r"2 of 3 images are not in .*, the first: 2\.jpg"):
         read_images(data_set(tmp_path, content, "1.jpg"), None)
@@ -68,11 +68,11 @@ def test_images_that_are_not_there_are_counted_and_named(tmp_path: Path) -> None
         ({"images": [{**image(1), "width": "wide"}], "annotations": [], "categories": []}, 'image 1 has the width "wide"'),
     ],
 )
-def test_faults_of_annotations_are_named_with_the_file(tmp_path: Path, content: Any, why: str) -> None:
+def test_annotation_errors_name_the_file(tmp_path: Path, content: Any, why: str) -> None:
     with pytest.raises(HarnessError, match=rf"annotations\.json.*{why}"):
         read_images(data_set(tmp_path, content, "1.jpg"), None)
 
 
-def test_a_set_without_images_is_an_error(tmp_path: Path) -> None:
+def test_data_set_without_images_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="has no images"):
         read_images(data_set(tmp_path, {"images": [], "categories": [], "annotations": []}), None)

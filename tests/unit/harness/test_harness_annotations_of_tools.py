@@ -1,4 +1,4 @@
-"""Annotations as labelling tools write them: each has one right figure, or one right refusal, or a remark."""
+"""Annotations as labelling tools write them: each gets its correct figure, an error, or a remark."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ IMAGES = 12
 
 
 class DataSet:
-    """A made data set whose annotations a test changes, and the answers of an imperfect model."""
+    """A generated data set whose annotations a test changes, and the answers of an imperfect model."""
 
     def __init__(self, folder: Path, spec_for: Callable[..., dict[str, Any]]) -> None:
         self.folder, self._spec_for = folder, spec_for
@@ -41,7 +41,7 @@ class DataSet:
         self._log(random.Random(5))
 
     def _log(self, chance: random.Random) -> None:
-        """An accuracy log: boxes shifted by up to a fifth, with scores by chance."""
+        """An accuracy log: boxes shifted by up to a fifth, with random scores."""
         rows = []
         for index, image in enumerate(self.content["images"]):
             data = b""
@@ -66,7 +66,7 @@ class DataSet:
         return score(spec, images, self.folder / "log.json", self.folder / "accuracy.txt")
 
     def registered(self) -> dict[str, Any]:
-        """What `ck detect` gets to know."""
+        """What `ck detect` reports."""
         return answer({"format": "coco", "path": str(self.images)})
 
 
@@ -104,7 +104,7 @@ def both(*changes: Change) -> Change:
     return lambda content: [change(content) for change in changes]
 
 
-# what has one certain meaning: the figure is that of the plain file
+# unambiguous changes: the figure is that of the original file
 SAME: dict[str, tuple[Change, str]] = {
     "annotation ids from 0": (every("annotations", id=lambda _, n: n), ""),
     "annotation ids all 0": (every("annotations", id=0), ""),
@@ -154,7 +154,7 @@ SAME: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("name", SAME)
-def test_what_has_one_meaning_is_corrected_and_reported_once(data_set: DataSet, name: str) -> None:
+def test_unambiguous_deviations_are_corrected_and_reported_once(data_set: DataSet, name: str) -> None:
     plain = data_set.scored()
     assert 0.3 < plain.mAP < 0.9
     change, remark = SAME[name]
@@ -164,7 +164,10 @@ def test_what_has_one_meaning_is_corrected_and_reported_once(data_set: DataSet, 
     assert "error" not in found, found
     assert sum(remark in text for text in found["remarks"]) == bool(remark) or not remark
     assert [text for text in found["remarks"] if "categories without an annotation" not in text and remark not in text] == []
-    if name not in ("backslashes", "folder in front"):  # whose images start from the folder above, as the engine then says
+    if name not in (
+        "backslashes",
+        "folder in front",
+    ):  # images are searched from the parent folder, and the engine is told
         assert data_set.scored() == plain
     else:
         assert found["images"] == str(data_set.images.parent)
@@ -175,7 +178,7 @@ ENCODINGS = ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_encodings_of_windows_programs_are_read(data_set: DataSet, encoding: str) -> None:
+def test_windows_encodings_are_read(data_set: DataSet, encoding: str) -> None:
     plain = data_set.scored()
     data_set.content["categories"][0]["name"] = "Käfer"
     data_set.write(json.dumps(data_set.content, ensure_ascii=False).encode(encoding))
@@ -247,7 +250,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_has_no_certain_meaning_is_refused_by_name(data_set: DataSet, name: str) -> None:
+def test_ambiguous_annotations_are_rejected_by_name(data_set: DataSet, name: str) -> None:
     change, why = REFUSED[name]
     change(data_set.content)
     data_set.write(b'[{"image_id": 1}]' if name.startswith("results") else None)
@@ -257,13 +260,13 @@ def test_what_has_no_certain_meaning_is_refused_by_name(data_set: DataSet, name:
         "another size",
         "missing image",
         "a name that is too long",
-    ):  # the former is not looked at when a run begins
+    ):  # the former is not checked at the start of a run
         with pytest.raises(HarnessError) as caught:
             data_set.scored()
         assert why in caught.value.what
 
 
-def test_a_refusal_says_what_to_do(data_set: DataSet) -> None:
+def test_rejection_says_what_to_do(data_set: DataSet) -> None:
     hints = {
         "another key for the file": "rename its key 'filename' to file_name",
         "captions": "these are annotations of captions: take the file of instances",
@@ -275,7 +278,7 @@ def test_a_refusal_says_what_to_do(data_set: DataSet) -> None:
         assert data_set.registered()["hint"] == hint
 
 
-def test_annotations_are_read_from_gzip(data_set: DataSet) -> None:
+def test_gzipped_annotations_are_read(data_set: DataSet) -> None:
     plain = data_set.scored()
     data_set.write(gzip.compress(json.dumps(data_set.content).encode()))
     assert data_set.scored() == plain
@@ -284,7 +287,7 @@ def test_annotations_are_read_from_gzip(data_set: DataSet) -> None:
 
 
 LINES = b'{"image_id": 1}\n{"image_id": 2}\n'
-# what is not COCO's format, by its content, and what the error calls it
+# other formats, by content, and their names in the error
 OTHERS: dict[str, tuple[bytes, str]] = {
     "a pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "it is a pointer of Git LFS"),
     "a web page": (b"<!DOCTYPE html><html></html>", "it is a web page"),
@@ -309,7 +312,7 @@ OTHERS: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_other_files_are_named_for_what_they_are(data_set: DataSet, name: str) -> None:
+def test_other_file_types_are_identified(data_set: DataSet, name: str) -> None:
     content, said = OTHERS[name]
     data_set.write(content)
     found = data_set.registered()
@@ -329,7 +332,7 @@ def renamed(data_set: DataSet, on_disk: str, in_file: str) -> None:
     [("K\u00e4fer.jpg", "Ka\u0308fer.jpg"), ("Ka\u0308fer.jpg", "K\u00e4fer.jpg"), ("a photo.jpg", "a%20photo.jpg")],
     ids=["composed on disk", "composed in the file", "escaped"],
 )
-def test_a_name_in_another_spelling_is_found(data_set: DataSet, on_disk: str, in_file: str) -> None:
+def test_differently_spelled_name_is_found(data_set: DataSet, on_disk: str, in_file: str) -> None:
     plain = data_set.scored()
     renamed(data_set, on_disk, in_file)
     found = data_set.registered()
@@ -338,13 +341,13 @@ def test_a_name_in_another_spelling_is_found(data_set: DataSet, on_disk: str, in
     assert data_set.scored() == plain
 
 
-def test_a_name_that_two_files_could_be_is_not_found(data_set: DataSet) -> None:
+def test_ambiguous_name_is_not_found(data_set: DataSet) -> None:
     renamed(data_set, "a.jpg", "A.JPG")
     (data_set.images / "a.JPG").write_bytes((data_set.images / "a.jpg").read_bytes())
     assert "do not exist, the first: A.JPG" in data_set.registered()["error"]
 
 
-def test_an_image_that_is_another_file_is_named_for_what_it_is(data_set: DataSet) -> None:
+def test_non_image_file_is_identified(data_set: DataSet) -> None:
     first_file = data_set.images / data_set.content["images"][0]["file_name"]
     first_file.write_bytes(b"\0\0\0\x18ftypheic" + bytes(80))
     assert f"the first: {first_file.name} (a HEIC image: convert it to PNG or JPEG)" in data_set.registered()["error"]
@@ -389,7 +392,7 @@ REMARKED: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("name", REMARKED)
-def test_what_looks_wrong_is_remarked(data_set: DataSet, name: str) -> None:
+def test_suspicious_annotations_are_remarked(data_set: DataSet, name: str) -> None:
     change, remark = REMARKED[name]
     change(data_set.content)
     data_set.write()
@@ -399,7 +402,7 @@ def test_what_looks_wrong_is_remarked(data_set: DataSet, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["crowds", "nothing", "no category is named"])
-def test_an_undefined_mAP_is_refused_and_never_a_figure(data_set: DataSet, name: str) -> None:
+def test_undefined_map_is_rejected(data_set: DataSet, name: str) -> None:
     REMARKED[name][0](data_set.content)
     data_set.write()
     with pytest.raises(HarnessError, match="mAP is undefined: none of the 12 images has a box that counts") as caught:
@@ -408,7 +411,7 @@ def test_an_undefined_mAP_is_refused_and_never_a_figure(data_set: DataSet, name:
 
 
 @pytest.mark.parametrize("ids", ["numbers", "names"])
-def test_detections_json_gets_the_same_figures_from_pycocotools(data_set: DataSet, ids: str) -> None:
+def test_detections_json_scores_the_same_in_pycocotools(data_set: DataSet, ids: str) -> None:
     if ids == "names":
         rename_ids(lambda number: f"frame_{number:04}")(data_set.content)
         data_set.write()
@@ -428,7 +431,7 @@ def test_detections_json_gets_the_same_figures_from_pycocotools(data_set: DataSe
     assert [float(value) for value in judge.stats[:3]] == [figures.mAP, figures.AP50, figures.AP75]
 
 
-def test_images_by_their_absolute_names_may_be_anywhere(data_set: DataSet, tmp_path: Path) -> None:
+def test_absolute_image_names_are_accepted(data_set: DataSet, tmp_path: Path) -> None:
     plain = data_set.scored()
     for row in data_set.content["images"]:
         moved = (data_set.images / row["file_name"]).rename(tmp_path / row["file_name"])
@@ -438,7 +441,7 @@ def test_images_by_their_absolute_names_may_be_anywhere(data_set: DataSet, tmp_p
     assert data_set.scored() == plain
 
 
-def test_a_data_set_that_came_with_an_experiment_reads_nothing_outside_its_folder(data_set: DataSet, tmp_path: Path) -> None:
+def test_packed_data_set_reads_nothing_outside_its_folder(data_set: DataSet, tmp_path: Path) -> None:
     outside = (data_set.images / data_set.content["images"][0]["file_name"]).rename(tmp_path / "outside.jpg")
     for name in (str(outside), "../../outside.jpg"):
         data_set.content["images"][0]["file_name"] = name

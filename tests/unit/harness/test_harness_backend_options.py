@@ -1,4 +1,4 @@
-"""The options that our backends declare: each value loads a model; those that only change speed change no answer."""
+"""Declared backend options: every value loads a model, and options that only affect speed change no answer."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def detections(model: Path, backend: str, options: Mapping[str, str]) -> Any:
 
 
 @pytest.mark.parametrize(("backend", "name", "value"), CASES)
-def test_every_declared_value_is_taken(backend: str, name: str, value: str, demo_model: Path) -> None:
+def test_every_declared_value_is_accepted(backend: str, name: str, value: str, demo_model: Path) -> None:
     if find_spec(MODULES[backend]) is None:
         pytest.skip(f"{backend} is not installed")
     plain, found = detections(demo_model, backend, {}), detections(demo_model, backend, {name: value})

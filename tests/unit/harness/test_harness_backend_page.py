@@ -1,4 +1,4 @@
-"""The backend of docs/backend.md, built from the page, answers as ONNX Runtime does."""
+"""The backend of docs/backend.md, built from the page, gives the same answers as ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "backend.md"
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The module of the page, with the entry point of its pyproject.toml, as an installer leaves them."""
+    """The module of the page with the entry point of its pyproject.toml, as installed."""
     folder = tmp_path_factory.mktemp("installed")
     blocks = dict(re.findall(r"^```(toml|python)\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.S | re.M))
     (folder / "onnx_reference_backend.py").write_text(blocks["python"], encoding="utf-8")
@@ -34,13 +34,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_engine_reads_its_declaration(installed: Path) -> None:
+def test_engine_reads_declaration(installed: Path) -> None:
     backends = read_backends([installed])
     assert (backends["onnx-reference"].runs, list(backends["onnx-reference"].deps.table("deps"))) == ("onnx", ["onnx"])
     assert default_backend("onnx", backends.values()) == ""
 
 
-def test_answers_are_those_of_onnx_runtime(installed: Path, spec_for: Callable[..., Any], harness: Callable[..., Any]) -> None:
+def test_answers_match_onnx_runtime(installed: Path, spec_for: Callable[..., Any], harness: Callable[..., Any]) -> None:
     changes = {"count": 2, "batch_size": 1, "sessions": 1}
     mine = harness(spec_for("offline", model_changes={"backend": "onnx-reference"}, **changes), path=installed)
     reference = harness(spec_for("offline", **changes))

@@ -1,4 +1,4 @@
-"""Backends: ONNX Runtime on a real model, a third party's by its entry point, and what is wrong told by name."""
+"""Backends: ONNX Runtime with a real model, a third-party one by its entry point, and errors with names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def demo(demo_model: Path) -> Model:
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-def test_demo_model_takes_any_batch(demo: Model, batch: int) -> None:
+def test_demo_model_accepts_any_batch(demo: Model, batch: int) -> None:
     backend = load(demo, "cpu", 1)
     boxes, scores, classes, counts = backend.run(np.zeros((batch, 300, 300, 3), np.uint8))
     assert backend.max_batch is None
@@ -39,7 +39,7 @@ def test_demo_model_takes_any_batch(demo: Model, batch: int) -> None:
 
 
 def without_batch(path: Path, batch: int | str) -> Path:
-    """A model as the opset-8 ssd-resnet34: its outputs have no batch dimension."""
+    """A model like the opset-8 ssd-resnet34: its outputs have no batch dimension."""
     constants = {
         "bboxes": np.arange(20, dtype=np.float32).reshape(5, 4) / 20,
         "labels": np.arange(1, 6, dtype=np.int64),
@@ -62,7 +62,7 @@ def without_batch(path: Path, batch: int | str) -> Path:
     return path
 
 
-def test_outputs_without_a_batch_dimension_get_one(demo: Model, tmp_path: Path) -> None:
+def test_batch_dimension_is_added_to_outputs(demo: Model, tmp_path: Path) -> None:
     model = replace(
         demo, path=without_batch(tmp_path / "flat.onnx", 1), input="image", side=8, dtype="float32", boxes="bboxes",
         scores="scores", classes="labels", count="",
@@ -74,7 +74,7 @@ def test_outputs_without_a_batch_dimension_get_one(demo: Model, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("dimension", "said", "expected"), [(4, None, 4), ("N", 2, 2), ("N", None, None)])
-def test_largest_batch_is_the_models_or_what_its_meta_says(
+def test_largest_batch_comes_from_model_or_meta(
     demo: Model, tmp_path: Path, dimension: int | str, said: int | None, expected: int | None
 ) -> None:
     path = without_batch(tmp_path / "flat.onnx", dimension)
@@ -84,18 +84,18 @@ def test_largest_batch_is_the_models_or_what_its_meta_says(
 
 
 @pytest.mark.parametrize("change", [{"input": "image"}, {"boxes": "bboxes"}, {"count": "detections:0"}])
-def test_interface_that_is_not_the_models_is_told_with_its_own_names(demo: Model, change: dict[str, Any]) -> None:
+def test_wrong_interface_error_names_actual_tensors(demo: Model, change: dict[str, Any]) -> None:
     with pytest.raises(HarnessError) as caught:
         load(replace(demo, **change), "cpu", 1)
-    told = caught.value.what
-    assert next(iter(change.values())) in told
-    assert "inputs image_tensor:0" in told
-    assert "outputs detection_boxes:0, detection_classes:0, detection_scores:0, num_detections:0" in told
+    message = caught.value.what
+    assert next(iter(change.values())) in message
+    assert "inputs image_tensor:0" in message
+    assert "outputs detection_boxes:0, detection_classes:0, detection_scores:0, num_detections:0" in message
     assert "--profile" in caught.value.hint
 
 
 @pytest.mark.parametrize("content", [b"", b"no model", None])
-def test_file_that_is_no_model_is_named(demo: Model, tmp_path: Path, content: bytes | None) -> None:
+def test_invalid_model_file_is_named(demo: Model, tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "broken.onnx"
     if content is not None:
         path.write_bytes(content)
@@ -104,18 +104,18 @@ def test_file_that_is_no_model_is_named(demo: Model, tmp_path: Path, content: by
 
 
 @pytest.mark.skipif("CUDAExecutionProvider" in ort.get_available_providers(), reason="this ONNX Runtime has CUDA")
-def test_device_that_is_not_there_is_told_with_those_that_are() -> None:
+def test_unknown_device_error_lists_available_ones() -> None:
     with pytest.raises(HarnessError, match=r"onnxruntime .* cannot use cuda here; available: cpu"):
         framework("onnxruntime", "cuda")
 
 
-def test_backend_that_does_not_exist_is_told_with_those_that_do() -> None:
+def test_unknown_backend_error_lists_available_ones() -> None:
     with pytest.raises(HarnessError, match="there is no backend 'onyxruntime'") as caught:
         framework("onyxruntime", "cpu")
     assert "onnxruntime" in caught.value.hint
 
 
-def test_third_party_adds_a_backend_by_an_entry_point(
+def test_third_party_backend_is_added_by_entry_point(
     plugin: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, demo: Model
 ) -> None:
     monkeypatch.syspath_prepend(str(plugin("return np.zeros((n, 1, 4)), np.zeros((n, 1)), np.zeros((n, 1)), None")))
@@ -128,7 +128,7 @@ def test_third_party_adds_a_backend_by_an_entry_point(
 
 
 @pytest.mark.parametrize("name", ["openvino", "tensorflow", "tflite", "torch"])
-def test_a_framework_that_is_absent_is_told_with_the_package_that_brings_it(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_missing_framework_error_names_its_package(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     module = {"tflite": "ai_edge_litert.interpreter"}.get(name, name)
     monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.delitem(sys.modules, f"object_detection.backends.{name}", raising=False)

@@ -1,4 +1,4 @@
-"""A graph with its channels first gives the same answers once they are last."""
+"""A channels-first graph gives the same answers after conversion to channels-last."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def run(definition: Any, images: Any) -> Any:
 
 
 def by_hand(images: Any, kernel: Any, stride: int, pads: tuple[int, int]) -> Any:
-    """A convolution with its channels first, which TensorFlow itself does not run on a CPU."""
+    """A channels-first convolution, which TensorFlow itself does not run on a CPU."""
     last = tf.pad(tf.transpose(images, [0, 2, 3, 1]), [[0, 0], [pads[0]] * 2, [pads[1]] * 2, [0, 0]])
     return tf.transpose(tf.nn.conv2d(last, kernel, stride, "VALID"), [0, 3, 1, 2]).numpy()
 
 
-def test_a_convolution_with_its_own_strides_and_paddings() -> None:
+def test_convolution_with_strides_and_padding() -> None:
     kernel = weights(3, 3, 3, 5)
     pads = [[0, 0], [0, 0], [1, 1], [2, 2]]
     definition = graph_of(lambda x: tf.nn.conv2d(x, kernel.numpy(), [1, 1, 2, 2], pads, "NCHW"))
@@ -53,7 +53,7 @@ def test_a_convolution_with_its_own_strides_and_paddings() -> None:
     assert np.allclose(run(rewritten, images), by_hand(images, kernel, 2, (1, 2)), atol=1e-4)
 
 
-def test_what_stands_between_convolutions_is_carried_over_without_transposing() -> None:
+def test_operators_between_convolutions_need_no_transpose() -> None:
     one, two, bias, four = weights(3, 3, 3, 4), weights(3, 3, 4, 4), weights(4), [weights(4).numpy() for _ in range(3)]
     variance = np.abs(weights(4).numpy()) + 0.5
 
@@ -76,12 +76,12 @@ def test_what_stands_between_convolutions_is_carried_over_without_transposing() 
         return tf.transpose(tf.nn.max_pool2d(x, 3, 2, "VALID"), [0, 3, 1, 2]).numpy()
 
     rewritten = channels_last(graph_of(body), ["out", "image"])
-    assert Counter(node.op for node in rewritten.node)["Transpose"] == 2  # the first in, and the last out
+    assert Counter(node.op for node in rewritten.node)["Transpose"] == 2  # the first input and the last output
     images = RNG.normal(size=(2, 3, 12, 16)).astype(np.float32)
     assert np.allclose(run(rewritten, images), expected(images), atol=1e-3)
 
 
-def test_what_takes_a_value_by_its_shape_gets_it_as_it_was() -> None:
+def test_shape_dependent_operators_get_original_layout() -> None:
     kernel = weights(1, 1, 3, 2)
     definition = graph_of(lambda x: tf.reshape(tf.nn.conv2d(x, kernel.numpy(), 1, "SAME", "NCHW"), [-1, 2, 12 * 16]))
     images = RNG.normal(size=(1, 3, 12, 16)).astype(np.float32)
@@ -89,7 +89,7 @@ def test_what_takes_a_value_by_its_shape_gets_it_as_it_was() -> None:
     assert np.allclose(run(channels_last(definition, ["out", "image"]), images), expected, atol=1e-4)
 
 
-def test_what_is_not_wanted_is_left_out() -> None:
+def test_unused_nodes_are_removed() -> None:
     kernel = weights(1, 1, 3, 2)
 
     def body(x: Any) -> Any:
@@ -101,5 +101,5 @@ def test_what_is_not_wanted_is_left_out() -> None:
     assert {"out", "image"} <= names
 
 
-def test_a_graph_without_channels_first_says_so() -> None:
+def test_graph_without_channels_first_is_reported() -> None:
     assert not is_channels_first(graph_of(tf.nn.relu))

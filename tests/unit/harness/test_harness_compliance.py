@@ -1,4 +1,4 @@
-"""Compliance tests: an honest system passes them all, one that answers from memory or skips work does not."""
+"""Compliance tests: an honest system passes them all; one that caches answers or skips work does not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ck_repo.rounds.compliance import verify_accuracy, verify_performance  # noq
 from ck_repo.rounds.round import load_round  # noqa: E402
 from ck_repo.run.options import COMPLIANCE, RunOptions  # noqa: E402
 
-# 20 ms an image, whatever else the machine does; the answer hangs on the image
+# 20 ms an image on any machine; the answer depends on the image
 _WORK = """
 import time
 time.sleep(0.02 * n)
@@ -78,7 +78,7 @@ def test_honest_system_passes_every_test(audited: Audited) -> None:
     assert "num_perf_log_data_mismatch = 0" in verdict.text
 
 
-def test_a_system_that_answers_from_memory_fails_test04(audited: Audited) -> None:
+def test_caching_system_fails_test04(audited: Audited) -> None:
     found = audited(_FROM_MEMORY, "TEST04-A", "TEST04-B")
     verdict = verify_performance(
         load_round(),
@@ -91,7 +91,7 @@ def test_a_system_that_answers_from_memory_fails_test04(audited: Audited) -> Non
     assert verdict.text.endswith("TEST FAIL\n")
 
 
-def test_a_system_that_skips_work_fails_test01(audited: Audited) -> None:
+def test_system_that_skips_work_fails_test01(audited: Audited) -> None:
     found = audited(_SKIPS, "TEST01")
     verdict = verify_accuracy(found["reference"] / "accuracy" / LOG, found["TEST01"] / "performance" / LOG)
     assert not verdict.passed
@@ -101,11 +101,13 @@ def test_a_system_that_skips_work_fails_test01(audited: Audited) -> None:
 
 
 @pytest.mark.parametrize("test", COMPLIANCE)
-def test_each_test_changes_what_the_rules_say(harness: Callable[..., Any], spec_for: Callable[..., Any], test: str) -> None:
+def test_each_test_changes_settings_as_in_the_rules(
+    harness: Callable[..., Any], spec_for: Callable[..., Any], test: str
+) -> None:
     options = RunOptions(scenario="offline", seconds=0.2, compliance=test)
     outcome = harness(spec_for("offline", "performance", options=options))
-    told = outcome.detail("performance")
+    effective = outcome.detail("performance")
     for name, value in load_round().submission.tests[test].settings.items():
-        assert told[f"effective_{name}"] == value
+        assert effective[f"effective_{name}"] == value
     logged = (outcome.folder / "performance" / LOG).read_text()
     assert ("qsl_idx" in logged) is (test == "TEST01")

@@ -1,4 +1,4 @@
-"""Images whose data is damaged in the middle: decoders fill in something, so the results name them."""
+"""Images with damaged data: decoders fill in the gap, so the results name them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from object_detection.preprocess import decode  # noqa: E402
 
 
 def jpeg(path: Path, *, hurt: bool = False) -> Path:
-    """A noisy picture; of a damaged one a part in the middle is missing, and its end mark is there."""
+    """A noisy picture; if damaged, a part in the middle is missing, but the end marker is there."""
     noise = np.random.default_rng(1).integers(0, 256, (120, 160, 3), dtype=np.uint8)
     content = cv2.imencode(".jpg", noise)[1].tobytes()
     middle = len(content) // 2
@@ -41,7 +41,7 @@ def data_set(folder: Path) -> Path:
     return folder
 
 
-def test_damaged_image_is_found_among_others(tmp_path: Path) -> None:
+def test_damaged_image_is_identified_among_others(tmp_path: Path) -> None:
     paths = [jpeg(tmp_path / "good.jpg"), jpeg(tmp_path / "bad.jpg", hurt=True)]
     with stderr_watched(pass_on=False) as complaints:
         for path in paths:
@@ -54,7 +54,7 @@ def test_damaged_image_is_found_among_others(tmp_path: Path) -> None:
     assert remark({}) == ""
 
 
-def test_what_else_is_written_to_stderr_still_gets_there(capfd: pytest.CaptureFixture[str]) -> None:
+def test_other_stderr_output_is_passed_on(capfd: pytest.CaptureFixture[str]) -> None:
     with stderr_watched() as complaints:
         os.write(2, b"a word of a framework\n")
     assert not complaints.of_a_decoder
@@ -62,7 +62,7 @@ def test_what_else_is_written_to_stderr_still_gets_there(capfd: pytest.CaptureFi
 
 
 @pytest.mark.parametrize("pixels", [{}, {"dtype": "float32", "scaling": "plus-minus-one"}], ids=["kept", "loaded"])
-def test_results_name_the_damaged_image_also_when_its_input_was_kept(
+def test_damaged_image_is_named_when_its_input_was_cached(
     harness: Callable[..., Any],
     spec_for: Callable[..., dict[str, Any]],
     plugin: Callable[[str], Path],
@@ -81,7 +81,7 @@ def test_results_name_the_damaged_image_also_when_its_input_was_kept(
 
 
 @pytest.mark.parametrize(("side", "library"), [(300, "opencv"), (1200, "opencv"), (300, "pillow")])
-def test_prepared_data_set_keeps_the_names_of_damaged_images(tmp_path: Path, side: int, library: str) -> None:
+def test_prepared_data_set_keeps_names_of_damaged_images(tmp_path: Path, side: int, library: str) -> None:
     if library == "pillow":
         pytest.importorskip("PIL")
     source, output = data_set(tmp_path / "set"), tmp_path / "prepared"

@@ -1,4 +1,4 @@
-"""One data set in four formats: the readers agree; what they cannot read is named."""
+"""One data set in four formats: all readers agree, and unreadable parts are named."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Boxes = list[tuple[int, int, list[float]]]  # position of the image, of the cate
 
 
 class Source:
-    """A data set of three categories, in a folder, to be written in any format."""
+    """A data set of three categories in a folder, to be written in any format."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -100,7 +100,7 @@ def read(kind: str, path: Path, **more: str) -> dict[str, Any]:
 
 
 def agree(source: Source, kind: str, path: Path, **more: str) -> dict[str, Any]:
-    """The data set read is that of `source`, to a thousandth of a pixel."""
+    """The data set equals `source` to a thousandth of a pixel."""
     file = source.folder.parent / "as_coco.json"
     found = read(kind, path, coco=str(file), **more)
     content = json.loads(file.read_text())
@@ -131,21 +131,21 @@ def test_pascal_voc_is_read(source: Source, name: str) -> None:
     assert [text for text in found["remarks"] if "order of the categories is unknown" not in text] == []
 
 
-def test_pascal_voc_with_coordinates_from_0_is_read_and_remarked(source: Source) -> None:
+def test_pascal_voc_with_zero_based_coordinates_is_read_with_remark(source: Source) -> None:
     source.boxes[0] = (0, 0, [0, 0, 9, 9])
     source.voc(zero=1)
     found = agree(source, "voc", source.folder)
     assert any("coordinates start at 0" in text for text in found["remarks"])
 
 
-def test_a_list_of_images_is_a_part_of_pascal_voc(source: Source) -> None:
+def test_image_list_selects_part_of_pascal_voc(source: Source) -> None:
     source.voc()
     listed = source.write("ImageSets/Main/val.txt", "000000000023\n000000000003 -1\n")
     found = read("voc", source.folder, annotations=str(listed))
     assert found["archived"] == ["JPEGImages/000000000023.jpg", "JPEGImages/000000000003.jpg"]
 
 
-def test_names_in_a_file_give_the_order_of_categories(source: Source) -> None:
+def test_names_file_sets_category_order(source: Source) -> None:
     source.voc()
     names = source.write("mine.txt", "owl\ndog\ncat\nbat\n")
     found = read("voc", source.folder, names=str(names))
@@ -156,7 +156,7 @@ def test_names_in_a_file_give_the_order_of_categories(source: Source) -> None:
     )["error"]  # fmt: skip
 
 
-def test_classes_of_the_voc_challenge_have_its_order(source: Source) -> None:
+def test_voc_classes_have_challenge_order(source: Source) -> None:
     source.voc()
     for path in (source.folder / "Annotations").iterdir():
         path.write_text(path.read_text().replace("<name>owl<", "<name>tvmonitor<"))
@@ -185,19 +185,19 @@ YOLO_YAML = {
 
 @pytest.mark.parametrize("name", YOLO_YAML)
 @pytest.mark.parametrize("path", ["", "data.yaml", "images/val", "images/val/000000000003.jpg"])
-def test_yolo_with_a_yaml_file_is_read(source: Source, name: str, path: str) -> None:
+def test_yolo_with_yaml_file_is_read(source: Source, name: str, path: str) -> None:
     source.yolo()
     source.write("data.yaml", YOLO_YAML[name])
     assert agree(source, "yolo", source.folder / path)["remarks"] == []
 
 
-def test_yolo_with_text_beside_the_images_is_read(source: Source) -> None:
+def test_yolo_with_labels_next_to_images_is_read(source: Source) -> None:
     source.yolo(images="obj", labels="obj")
     source.write("obj/classes.txt", "cat\ndog\nowl\n")
     assert agree(source, "yolo", source.folder / "obj")["remarks"] == []
 
 
-def test_yolo_with_labels_elsewhere_is_read(source: Source, tmp_path: Path) -> None:
+def test_yolo_with_separate_labels_is_read(source: Source, tmp_path: Path) -> None:
     source.yolo(images="pictures", labels="texts")
     names = source.write("names.txt", "cat\ndog\nowl\n")
     given = {"annotations": str(source.folder / "texts"), "names": str(names)}
@@ -207,14 +207,14 @@ def test_yolo_with_labels_elsewhere_is_read(source: Source, tmp_path: Path) -> N
     assert "--annotations=" in missing["hint"]
 
 
-def test_yolo_without_names_calls_classes_by_their_numbers(source: Source) -> None:
+def test_yolo_classes_without_names_are_numbered(source: Source) -> None:
     source.yolo()
     found = read("yolo", source.folder)
     assert [row["name"] for row in found["categories"]] == ["0", "1", "2"]
     assert any("no data.yaml or classes.txt" in text for text in found["remarks"])
 
 
-def test_yolo_polygons_are_read_as_boxes_and_images_without_labels_as_empty(source: Source) -> None:
+def test_yolo_polygons_become_boxes_and_unlabelled_images_are_empty(source: Source) -> None:
     source.yolo()
     source.write("labels/val/000000000003.txt", "0 0.25 0.5 0.5 0.25 0.75 0.75\n")
     (source.folder / "labels/val/000000000013.txt").unlink()
@@ -235,7 +235,7 @@ def test_open_images_are_read(source: Source) -> None:
     assert [row["name"] for row in found["categories"]] == ["/m/00", "/m/01", "/m/02"]
 
 
-def test_a_part_of_open_images_is_a_data_set(source: Source) -> None:
+def test_part_of_open_images_is_a_data_set(source: Source) -> None:
     source.open_images()
     (source.folder / "validation" / source.images[0][0]).unlink()
     found = read("openimages", source.folder / "validation")
@@ -307,26 +307,26 @@ FAULTS: dict[str, tuple[str, Callable[[Source], object], str]] = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_faults_are_named_with_file_and_line(source: Source, name: str) -> None:
-    kind, spoil, why = FAULTS[name]
+def test_errors_name_file_and_line(source: Source, name: str) -> None:
+    kind, damage, why = FAULTS[name]
     source.made(kind)
     if kind == "yolo":
         source.write("data.yaml", YOLO_YAML["items"])
-    spoil(source)
+    damage(source)
     path = source.folder / "validation" if kind == "openimages" else source.folder
     found = answer({"format": kind, "path": str(path)})
     assert why in found.get("error", "it was read")
     assert found["hint"]
 
 
-def test_numbers_of_names_have_no_gaps(tmp_path: Path) -> None:
+def test_class_numbers_have_no_gaps(tmp_path: Path) -> None:
     (tmp_path / "data.yaml").write_text("names: {0: cat, 2: owl}\n")
     with pytest.raises(Exception, match="the numbers of names are not 0 to 1"):
         read_yaml(tmp_path / "data.yaml")
 
 
 @pytest.mark.parametrize("kind", ["voc", "yolo", "openimages"])
-def test_a_conversion_writes_what_the_harness_reads(source: Source, tmp_path: Path, kind: str) -> None:
+def test_conversion_is_readable_by_the_harness(source: Source, tmp_path: Path, kind: str) -> None:
     source.made(kind)
     path = source.folder / "validation" if kind == "openimages" else source.folder
     output = tmp_path / "converted"
@@ -339,12 +339,12 @@ def test_a_conversion_writes_what_the_harness_reads(source: Source, tmp_path: Pa
     assert (found["count"], found["boxes"]) == (described["count"], described["boxes"]) == (4, 12)
 
 
-def test_every_file_that_is_read_is_known(source: Source) -> None:
+def test_every_input_file_is_listed(source: Source) -> None:
     source.voc()
     found = read("voc", source.folder)
     files = {path for path in source.folder.rglob("*") if path.is_file()}
     assert {Path(path) for path in (*found["files"], *found["sources"])} >= files
-    assert str(source.folder / "Annotations") in found["sources"]  # a file more there is an image more
+    assert str(source.folder / "Annotations") in found["sources"]  # an additional file is an additional image
     shutil.rmtree(source.folder)
     source.yolo()
     source.write("data.yaml", YOLO_YAML["items"])
@@ -353,7 +353,7 @@ def test_every_file_that_is_read_is_known(source: Source) -> None:
     assert {Path(path) for path in (*found["files"], *found["sources"])} >= files
 
 
-def test_header_of_a_small_jpeg(tmp_path: Path) -> None:
+def test_small_jpeg_header(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(coco_sets.flat_jpeg(33, 21))
     header = read_header(tmp_path / "a.jpg")
     assert header is not None

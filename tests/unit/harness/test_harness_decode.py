@@ -1,4 +1,4 @@
-"""Decoding: letterboxes, orders of boxes, suppression, against straightforward computations of the same."""
+"""Decoding: letterboxes, box orders and suppression, compared with straightforward implementations."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MODEL = Model(
 
 
 @given(height=st.integers(1, 300), width=st.integers(1, 300), placed=st.sampled_from(["centre", "corner"]))
-def test_a_box_comes_back_from_its_letterbox(height: int, width: int, placed: str) -> None:
+def test_letterbox_is_inverted(height: int, width: int, placed: str) -> None:
     frame = frame_of(replace(MODEL, resize="letterbox", placed=placed), height, width)
     box = np.array([[0.1 * height, 0.2 * width, 0.6 * height, 0.9 * width]], np.float32)
     offset, scale = np.array([*frame.offset] * 2), np.array([*frame.scale] * 2)
@@ -42,7 +42,7 @@ def test_a_box_comes_back_from_its_letterbox(height: int, width: int, placed: st
     assert all(start >= 0 and start + inside <= 64 for start, inside in zip(frame.offset, frame.inside, strict=True))
 
 
-def test_a_letterbox_has_grey_bars_and_the_image_between_them() -> None:
+def test_letterbox_has_grey_bars_around_the_image() -> None:
     image = np.full((20, 40, 3), 200, np.uint8)
     model = replace(MODEL, resize="letterbox")
     found = letterboxed(image, frame_of(model, 20, 40), 114)
@@ -53,7 +53,7 @@ def test_a_letterbox_has_grey_bars_and_the_image_between_them() -> None:
     assert (letterboxed(image, frame_of(replace(model, placed="corner"), 20, 40), 0)[32:] == 0).all()
 
 
-def test_an_image_that_is_kept_has_its_own_size() -> None:
+def test_unresized_image_keeps_its_size() -> None:
     image = np.zeros((20, 40, 3), np.uint8)
     free = replace(MODEL, side=0, resize="keep")
     assert input_of(image, free).shape == (3, 20, 40)
@@ -62,7 +62,7 @@ def test_an_image_that_is_kept_has_its_own_size() -> None:
     )
 
 
-def test_bars_around_an_image_that_is_kept_are_taken_out_of_the_boxes() -> None:
+def test_padding_of_unresized_image_is_removed_from_boxes() -> None:
     fixed = replace(MODEL, resize="keep", classes="classes")
     assert not fixed.is_plain
     assert replace(fixed, side=0).is_plain
@@ -71,7 +71,7 @@ def test_bars_around_an_image_that_is_kept_are_taken_out_of_the_boxes() -> None:
     )
 
 
-def test_a_thin_image_keeps_a_pixel_in_its_letterbox() -> None:
+def test_thin_image_keeps_one_pixel_in_letterbox() -> None:
     model = replace(MODEL, resize="letterbox")
     assert input_of(np.zeros((1, 300, 3), np.uint8), model).shape == (3, 64, 64)
 
@@ -92,17 +92,17 @@ def corners(order: str) -> Any:
 
 
 @pytest.mark.parametrize("order", ["xyxy", "yxyx", "xywh", "cxcywh"])
-def test_orders_of_boxes(order: str) -> None:
+def test_box_orders(order: str) -> None:
     model = replace(MODEL, box_order=order, box_units="pixels", classes="classes")
     boxes, one = np.array([[corners(order)]], np.float32), np.ones((1, 1), np.float32)
     rows = decoded(model, [3], [frame_of(model, 64, 64)], boxes, one, one * 6, None, OutputCheck(model))[0]
     assert rows.tolist() == [[3, 0.125, 0.25, 0.375, 0.75, 1, 7]]
 
 
-def test_boxes_in_cells_of_grids() -> None:
+def test_grid_cell_boxes() -> None:
     model = replace(MODEL, box_order="cxcywh", box_units="cells", classes="classes")
     boxes = np.zeros((1, 64 + 16 + 4, 4), np.float32)  # cells of 8, 16 and 32 pixels
-    boxes[0, 64 + 4 * 1 + 2] = [0.5, 0.25, np.log(2), np.log(0.5)]  # second row, third column of the grid of 16 pixels
+    boxes[0, 64 + 4 * 1 + 2] = [0.5, 0.25, np.log(2), np.log(0.5)]  # second row, third column of the grid with 16-pixel cells
     scores = np.ones(boxes.shape[:2], np.float32)
     rows = decoded(model, [0], [frame_of(model, 64, 64)], boxes, scores, scores, None, OutputCheck(model))[0]
     assert rows[0, 1:5].tolist() == pytest.approx([-4 / 64, -4 / 64, 4 / 64, 4 / 64])
@@ -111,7 +111,7 @@ def test_boxes_in_cells_of_grids() -> None:
         decoded(model, [0], [frame_of(model, 64, 64)], boxes[:, 1:], scores[:, 1:], scores[:, 1:], None, OutputCheck(model))
 
 
-def test_classes_of_a_box() -> None:
+def test_box_classes() -> None:
     scores = np.array([[[0.2, 0.7, 0.6]]], np.float32)
     boxes, none = np.array([[[0, 0, 1, 1]]], np.float32), np.empty((1, 1, 0))
     frames = [frame_of(MODEL, 64, 64)]
@@ -122,8 +122,8 @@ def test_classes_of_a_box() -> None:
     assert sorted(every[:, 6].tolist()) == [2, 3]
 
 
-@given(seed=st.integers(0, 10**6), by_class=st.booleans(), most=st.sampled_from([None, 5]))
-def test_suppression_is_the_greedy_one(seed: int, by_class: bool, most: int | None) -> None:
+@given(seed=st.integers(0, 10**6), by_class=st.booleans(), limit=st.sampled_from([None, 5]))
+def test_nms_is_greedy(seed: int, by_class: bool, limit: int | None) -> None:
     random = np.random.default_rng(seed)
     low = random.uniform(0, 0.7, (40, 2))
     boxes = np.concatenate([low, low + random.uniform(0.05, 0.3, (40, 2))], axis=1).astype(np.float32)
@@ -132,8 +132,8 @@ def test_suppression_is_the_greedy_one(seed: int, by_class: bool, most: int | No
     for at in np.argsort(-scores):
         if all((by_class and classes[at] != classes[other]) or overlap(boxes[at], boxes[other]) <= 0.5 for other in expected):
             expected.append(int(at))
-    found = suppressed(boxes, scores, classes if by_class else None, 0.5, most)
-    assert found.tolist() == expected[:most]
+    found = suppressed(boxes, scores, classes if by_class else None, 0.5, limit)
+    assert found.tolist() == expected[:limit]
 
 
 def overlap(one: Any, other: Any) -> float:
@@ -143,7 +143,7 @@ def overlap(one: Any, other: Any) -> float:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_what_is_no_number_is_not_lost_in_suppression(value: float) -> None:
+def test_nan_survives_suppression(value: float) -> None:
     model = replace(MODEL, nms="class", score_above=0.1)
     boxes = np.array([[[0, 0, 1, 1], [0, 0, value, 1]]], np.float32)
     scores, none = np.array([[[0.9], [0.8]]], np.float32), np.empty((1, 2, 0))
@@ -155,7 +155,7 @@ def test_what_is_no_number_is_not_lost_in_suppression(value: float) -> None:
         decoded(model, [0], frames, np.abs(np.nan_to_num(boxes, posinf=1)), scores, none, None, OutputCheck(model))
 
 
-def test_columns_and_positions_of_outputs() -> None:
+def test_output_columns_and_positions() -> None:
     assert [parse(text).columns for text in ("a", "a[4]", "a[4:]", "a[:4]", "a[0:4]")] == [
         None, 4, slice(4, None), slice(None, 4), slice(0, 4),
     ]  # fmt: skip
@@ -169,14 +169,14 @@ def test_columns_and_positions_of_outputs() -> None:
     assert (classes.shape, counts) == ((1, 2, 0), None)
 
 
-def test_softmax_is_over_the_classes_of_a_box_and_not_over_the_boxes() -> None:
+def test_softmax_is_over_the_classes_of_each_box() -> None:
     model = replace(MODEL, boxes="head[0:4]", objectness="head[4]", scores="head[5:]", scores_are="softmax")
     head = np.zeros((1, 3, 7), np.float32)
     _, scores, _, _ = Outputs(model, ["image"], ["head"]).arranged([head], 1)
-    assert np.allclose(scores, 0.25)  # an objectness of one half, two classes alike
+    assert np.allclose(scores, 0.25)  # an objectness of one half, two equal classes
 
 
-def test_detections_of_a_whole_batch_go_to_their_images() -> None:
+def test_batch_detections_go_to_their_images() -> None:
     model = replace(MODEL, image="r[0]", boxes="r[1:5]", classes="r[5]", scores="r[6]")
     rows = np.array(
         [[1, 0, 0, 1, 1, 3, 0.5], [0, 0, 0, 1, 1, 4, 0.9], [1, 0, 0, 1, 1, 5, 0.4], [-1, 0, 0, 0, 0, 0, 0]], np.float32

@@ -24,7 +24,7 @@ def test_bytes_of_one_detection() -> None:
     assert rows[0].tobytes() == struct.pack("<7f", 4110, 0.1, 0.2, 0.3, 0.4, 0.75, 17)
 
 
-def test_corners_are_put_in_the_order_of_the_reference() -> None:
+def test_corners_are_in_reference_order() -> None:
     boxes, scores, classes = outputs(1, 3)
     turned = boxes[..., [1, 0, 3, 2]]
     expected = pack(MODEL, [5], boxes, scores, classes, None)
@@ -32,13 +32,13 @@ def test_corners_are_put_in_the_order_of_the_reference() -> None:
     assert np.array_equal(found[0], expected[0])
 
 
-def test_only_as_many_as_the_model_counts() -> None:
+def test_only_counted_detections_are_kept() -> None:
     rows = pack(MODEL, [0, 1, 2], *outputs(3, 5), np.array([2, 0, 5], np.float32))
     assert [len(row) for row in rows] == [2, 0, 5]
 
 
 @pytest.mark.parametrize(("above", "left"), [(None, 4), (0.05, 3), (0.3, 2), (0.5, 1)])
-def test_score_has_to_be_above_the_cut(above: float | None, left: int) -> None:
+def test_score_must_exceed_threshold(above: float | None, left: int) -> None:
     scores = np.array([[0.9, 0.5, 0.3, 0.05]], np.float32)
     boxes, _, classes = outputs(1, 4)
     assert len(pack(replace(MODEL, score_above=above), [0], boxes, scores, classes, None)[0]) == left
@@ -51,8 +51,8 @@ def test_no_detection_is_an_empty_answer() -> None:
     assert row.nbytes == 0
 
 
-def test_answer_lies_in_one_piece() -> None:
-    """LoadGen reads it by its address."""
+def test_answer_is_contiguous() -> None:
+    """LoadGen reads the buffer by its address."""
     rows = pack(replace(MODEL, score_above=0.5), [0, 1], *outputs(2, 6), np.array([4, 6]))
     assert all(row.flags.c_contiguous for row in rows)
 
@@ -70,14 +70,14 @@ def test_answer_lies_in_one_piece() -> None:
     ],
     ids=str,
 )
-def test_shapes_that_do_not_fit_are_an_error(shapes: tuple[tuple[int, ...], ...]) -> None:
+def test_mismatched_shapes_are_an_error(shapes: tuple[tuple[int, ...], ...]) -> None:
     boxes, scores, classes = (np.zeros(shape, np.float32) for shape in shapes)
     with pytest.raises(HarnessError, match="the model returned for 2 images boxes"):
         pack(MODEL, [0, 1], boxes, scores, classes, None)
 
 
 @pytest.mark.parametrize("counts", [[3], [3, 3, 3]])
-def test_a_count_for_each_image(counts: list[int]) -> None:
+def test_one_count_per_image(counts: list[int]) -> None:
     with pytest.raises(HarnessError):
         pack(MODEL, [0, 1], *outputs(2, 3), np.array(counts, np.float32))
 
@@ -87,9 +87,7 @@ def test_a_count_for_each_image(counts: list[int]) -> None:
     detections=st.lists(st.tuples(floats, floats, floats, floats, floats, st.integers(1, 90)), max_size=20),
     above=st.none() | floats,
 )
-def test_any_detections_come_back_from_their_bytes(
-    index: int, detections: list[tuple[float, ...]], above: float | None
-) -> None:
+def test_detections_round_trip_through_bytes(index: int, detections: list[tuple[float, ...]], above: float | None) -> None:
     upright = [(*sorted(each[:2]), *sorted(each[2:4]), *each[4:]) for each in detections]
     detections = [(each[0], each[2], each[1], each[3], *each[4:]) for each in upright]
     table = np.array(detections, np.float32).reshape(1, len(detections), 6)

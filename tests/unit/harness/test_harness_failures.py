@@ -1,4 +1,4 @@
-"""A run that fails ends at once, with its cause in error.json, and never with results."""
+"""A failing run ends immediately, with its cause in error.json and without results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ for name in ("numpy", "cv2", "mlperf_loadgen", "onnxruntime", "pycocotools"):
 from ck_repo.run.options import SCENARIOS, RunOptions  # noqa: E402
 
 ANSWER = "return np.zeros((n, 1, 4)), np.zeros((n, 1)), np.ones((n, 1)), None"
-# LoadGen runs in a folder named as the mode, the measurement before does not; so this fails in the middle of a test
+# LoadGen runs in a folder named like the mode, the tuning before does not; so this fails in the middle of a test
 BREAK = f"""
 if Path.cwd().name in ("accuracy", "performance"):
     Toy.calls += 1
@@ -32,10 +32,10 @@ def breaking(plugin: Callable[[str], Path]) -> Path:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_backend_that_fails_in_the_middle_fails_the_run(
+def test_failing_backend_fails_the_run(
     harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]], breaking: Path, scenario: str
 ) -> None:
-    """The reference answers with nothing and goes on to VALID (mlcommons/inference v1.0.1, python/coco.py)."""
+    """The reference answers with nothing and continues to VALID (mlcommons/inference v1.0.1, python/coco.py)."""
     spec = spec_for(scenario, "performance", model_changes={"backend": "toy"}, batch_size=1)
     outcome = harness(spec, path=breaking)
     assert "RuntimeError: the accelerator fell off the bus" in outcome.error
@@ -59,7 +59,7 @@ def test_unknown_backend_is_named(harness: Callable[..., Any], spec_for: Callabl
     assert hint == "known: onnxruntime, openvino, tensorflow, tflite, torch, toy"
 
 
-def test_model_with_other_names_is_told_with_its_own(
+def test_model_with_other_names_error_lists_its_names(
     harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]]
 ) -> None:
     outcome = harness(spec_for(model_changes={"input": "image", "boxes": "bboxes"}))
@@ -81,16 +81,16 @@ def test_broken_image_is_named(
     assert outcome.error == f"{folder / '000000000005.png'} is empty"
 
 
-def test_spec_that_cannot_be_read_is_told(harness: Callable[..., Any]) -> None:
+def test_unreadable_spec_is_reported(harness: Callable[..., Any]) -> None:
     outcome = harness({"version": 9})
     assert "has version 9; this harness reads version 1" in outcome.error
     assert outcome.status == 3
 
 
-def test_harness_ends_when_the_engine_is_gone(
+def test_harness_exits_with_the_engine(
     start: Callable[..., Any], spec_for: Callable[..., dict[str, Any]], plugin: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    """ck_repo/run/harness.py keeps its stdin open for that: an engine that was killed leaves no harness running for hours."""
+    """ck_repo/run/harness.py keeps the harness's stdin open for this: a killed engine leaves no harness running for hours."""
     options = RunOptions(scenario="server", seconds=600.0, target_qps=20.0)
     spec = spec_for("server", "performance", options=options, model_changes={"backend": "toy"})
     with start(spec, tmp_path, path=plugin(f"Path('begun').touch()\n{ANSWER}")) as process:

@@ -1,4 +1,4 @@
-"""The same weights in every framework give the same detections; conversions lose nothing.
+"""The same weights give the same detections in every framework; conversions lose nothing.
 
 SSD-MobileNet v1 is one of depth 0.25 with seeded weights, and a published one of depth 0.75; SSD-ResNet34 has seeded weights.
 """
@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -33,9 +33,9 @@ from object_detection.spec import Model  # noqa: E402
 
 from ck_repo.models.profiles import profile  # noqa: E402
 
-pytestmark = pytest.mark.xdist_group("frameworks")  # one process loads TensorFlow and PyTorch, and makes each model once
+pytestmark = pytest.mark.xdist_group("frameworks")  # one process loads TensorFlow and PyTorch, and builds each model once
 PROGRAM = Path(__file__).resolve().parents[3] / "program" / "object-detection"
-IMAGES = 6  # of the 79: the whole set is run end to end
+IMAGES = 6  # of the 79: the whole set is used in the end-to-end tests
 
 
 def run_conversion(name: str, source: Path, folder: Path, model: dict[str, Any]) -> subprocess.CompletedProcess[str]:
@@ -49,21 +49,19 @@ def run_conversion(name: str, source: Path, folder: Path, model: dict[str, Any])
 
 
 def convert(name: str, source: Path, folder: Path, model: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Convert in this process, which has the frameworks loaded; return what the conversion says of the use of its result."""
+    """Convert in this process, which has the frameworks loaded; return the conversion's description of its result."""
     folder.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the frameworks, as in a process of a recipe
         import_module(f"object_detection.convert.{name}").convert(Task(source, model or {}, folder))
-    told = folder / "model.json"
-    return {**(model or {}), **(json.loads(told.read_text()) if told.exists() else {})}
+    interface = folder / "model.json"
+    return {**(model or {}), **(json.loads(interface.read_text()) if interface.exists() else {})}
 
 
-def model_of(path: Path, backend: str, described: dict[str, Any], base: str = "coco-300") -> Model:
+def model_of(path: Path, backend: str, described: Mapping[str, Any], base: str = "coco-300") -> Model:
     """The harness's view of a model file."""
     chosen = profile(described.get("profile", base))
-    rows = chosen.for_model(described).as_data()
-    for name in ("name", "only_annotated"):
-        rows.pop(name)
+    rows = chosen.for_model(described).as_spec()
     return Model(
         name=path.stem, path=path, backend=backend, input=described.get("input", "image_tensor:0"),
         max_batch=described.get("max_batch"), **rows,
@@ -71,7 +69,7 @@ def model_of(path: Path, backend: str, described: dict[str, Any], base: str = "c
 
 
 def detections(backend: Any, images: Any) -> list[list[tuple[float, ...]]]:
-    """Boxes, score and class of what is above 0.1, image by image."""
+    """Boxes, score and class of detections above 0.1, by image."""
     found = []
     for image in images:
         boxes, scores, classes, counts = backend.run(image[None])
@@ -81,7 +79,7 @@ def detections(backend: Any, images: Any) -> list[list[tuple[float, ...]]]:
 
 
 def share_of_equal(ours: list[list[tuple[float, ...]]], theirs: list[list[tuple[float, ...]]]) -> float:
-    """The share of their detections that we have with every number within 2e-3."""
+    """The fraction of their detections that ours match with every number within 2e-3."""
     pairs = [(box, found) for found, boxes in zip(ours, theirs, strict=True) for box in boxes]
     assert pairs
     return sum(any(max(map(abs, np.subtract(box, other))) < 2e-3 for other in found) for box, found in pairs) / len(pairs)
@@ -89,7 +87,7 @@ def share_of_equal(ours: list[list[tuple[float, ...]]], theirs: list[list[tuple[
 
 @pytest.fixture(scope="module", params=["made", "published"])
 def source(request: pytest.FixtureRequest) -> str:
-    """Where models and images are from."""
+    """Where models and images come from."""
     if request.param == "published":
         request.getfixturevalue("data")
     elif not find_spec("tf2onnx"):
@@ -109,10 +107,10 @@ def images(request: pytest.FixtureRequest, source: str, tmp_path_factory: pytest
 
 
 def made_onnx(folder: Path) -> Path:
-    """Seeded weights as ONNX, by way of TensorFlow: with the names by which `onnx_to_safetensors` knows the layers."""
+    """Seeded weights as ONNX, by way of TensorFlow, with the names by which `onnx_to_safetensors` identifies the layers."""
     weights = model_files.write_mobilenet(folder / "seeded.safetensors")
-    told = convert("safetensors_to_tensorflow", weights, folder / "seeded", {"profile": "coco-300"})
-    convert("tensorflow_to_onnx", folder / "seeded/frozen_inference_graph.pb", folder / "onnx", told)
+    interface = convert("safetensors_to_tensorflow", weights, folder / "seeded", {"profile": "coco-300"})
+    convert("tensorflow_to_onnx", folder / "seeded/frozen_inference_graph.pb", folder / "onnx", interface)
     model_files.name_depthwise(folder / "onnx/model.onnx")
     return folder / "onnx/model.onnx"
 
@@ -131,28 +129,28 @@ def chain(
         if precision not in made:
             folder = tmp_path_factory.mktemp(precision)
             rows: dict[str, tuple[Path, dict[str, Any]]] = {}
-            told = {"profile": "coco-300"}
+            interface = {"profile": "coco-300"}
             if source == "made" and precision != "fp32":
-                rows["torch"] = (model_files.write_mobilenet(folder / "model.safetensors", eight_bits=True), told)
+                rows["torch"] = (model_files.write_mobilenet(folder / "model.safetensors", eight_bits=True), interface)
             else:
                 name = f"models/ssd_mobilenet_v1_075_{precision}.onnx"
                 file = made_onnx(folder) if source == "made" else request.getfixturevalue("data") / name
-                rows["onnxruntime"] = (file, told)
+                rows["onnxruntime"] = (file, interface)
                 if find_spec("openvino"):
                     convert("onnx_to_openvino", file, folder / "ov")
-                    rows["openvino"] = (folder / "ov/model.xml", told)
-                told = convert("onnx_to_safetensors", file, folder / "w", told)
-                rows["torch"] = (folder / "w/model.safetensors", told)
-            told = convert("safetensors_to_tensorflow", rows["torch"][0], folder / "tf", told)
-            rows["tensorflow"] = (folder / "tf/frozen_inference_graph.pb", told)
-            again = convert("tensorflow_to_safetensors", rows["tensorflow"][0], folder / "w2", told)
+                    rows["openvino"] = (folder / "ov/model.xml", interface)
+                interface = convert("onnx_to_safetensors", file, folder / "w", interface)
+                rows["torch"] = (folder / "w/model.safetensors", interface)
+            interface = convert("safetensors_to_tensorflow", rows["torch"][0], folder / "tf", interface)
+            rows["tensorflow"] = (folder / "tf/frozen_inference_graph.pb", interface)
+            again = convert("tensorflow_to_safetensors", rows["tensorflow"][0], folder / "w2", interface)
             rows["weights again"] = (folder / "w2/model.safetensors", again)
             if find_spec("tf2onnx"):
-                convert("tensorflow_to_onnx", rows["tensorflow"][0], folder / "onnx2", told)
-                rows["onnx again"] = (folder / "onnx2/model.onnx", told)
+                convert("tensorflow_to_onnx", rows["tensorflow"][0], folder / "onnx2", interface)
+                rows["onnx again"] = (folder / "onnx2/model.onnx", interface)
             if find_spec("onnxscript"):
-                told = convert("safetensors_to_onnx", rows["torch"][0], folder / "onnx3", told)
-                rows["onnx from weights"] = (folder / "onnx3/model.onnx", told)
+                interface = convert("safetensors_to_onnx", rows["torch"][0], folder / "onnx3", interface)
+                rows["onnx from weights"] = (folder / "onnx3/model.onnx", interface)
             made[precision] = rows
         return made[precision]
 
@@ -166,7 +164,7 @@ BACKENDS = {
 
 
 @pytest.mark.parametrize("form", BACKENDS)
-def test_a_model_detects_the_same_in_every_framework(chain: Any, images: Any, form: str) -> None:
+def test_detections_are_the_same_in_every_framework(chain: Any, images: Any, form: str) -> None:
     """Every detection above 0.1 within 2e-3, against ONNX Runtime on the file that the chain begins with."""
     rows = chain("fp32")
     if form not in rows:
@@ -180,15 +178,15 @@ def test_a_model_detects_the_same_in_every_framework(chain: Any, images: Any, fo
 
 
 def folded(file: Any, key: str) -> Any:
-    """A weight of a file; that of a depthwise convolution with its scale, which TensorFlow's graph has in the weight."""
+    """A weight of a file; of a depthwise convolution with its scale, which TensorFlow's graph includes in the weight."""
     values = file.get_tensor(key)
     if key.endswith("depthwise.weight"):
         return values * file.get_tensor(key.replace(".weight", "/BatchNorm.scale")).reshape(-1, 1, 1, 1)
     return values
 
 
-def test_weights_and_ranges_come_back_from_tensorflow_as_they_went(chain: Any) -> None:
-    """8-bit weights, ranges and all: through a graph with FakeQuant nodes and back by name."""
+def test_weights_and_ranges_round_trip_through_tensorflow(chain: Any) -> None:
+    """8-bit weights with ranges: through a graph with FakeQuant nodes and back by name."""
     safetensors = pytest.importorskip("safetensors")
     for precision in ("fp32", "int8_qdq"):
         rows = chain(precision)
@@ -204,7 +202,7 @@ def test_weights_and_ranges_come_back_from_tensorflow_as_they_went(chain: Any) -
 
 
 @pytest.mark.parametrize("form", ["tensorflow", "onnx again", "torch"])
-def test_a_batch_gives_what_its_images_give_alone(chain: Any, images: Any, form: str) -> None:
+def test_batch_equals_single_images(chain: Any, images: Any, form: str) -> None:
     path, described = chain("fp32").get(form) or pytest.skip(f"what makes {form} is not installed")
     backend = framework(BACKENDS[form], "cpu").load(model_of(path, "", described), "cpu", 1)
     together = backend.run(np.stack(images[:3]))
@@ -224,8 +222,8 @@ def tflite_answers(path: Path, image: Any) -> tuple[Any, Any, Any, Any]:
     return backend.run(image[None])
 
 
-def test_tflite_answers_with_its_ten(tmp_path: Path) -> None:
-    """Of twelve boxes that do not overlap the ten with the highest scores, in their order; by hand of `model_files`."""
+def test_tflite_returns_its_ten_detections(tmp_path: Path) -> None:
+    """The ten best of twelve boxes that do not overlap, in order; computed by hand for `model_files`."""
     pytest.importorskip("ai_edge_litert")
     path = model_files.write_tflite(tmp_path / "made.tflite")
     boxes, scores, classes, counts = tflite_answers(path, np.zeros((300, 300, 3), np.uint8))
@@ -235,7 +233,7 @@ def test_tflite_answers_with_its_ten(tmp_path: Path) -> None:
     assert classes[0].tolist() == [0.0] * 10  # the profile adds 1
 
 
-def test_a_published_tflite_file_answers_with_its_ten(data: Path) -> None:
+def test_published_tflite_file_returns_its_ten_detections(data: Path) -> None:
     pytest.importorskip("ai_edge_litert")
     image = model_input(next((data / "coco79/val2017").iterdir()), 300, "none", "NHWC")
     boxes, scores, _, counts = tflite_answers(data / "models/ssd_mobilenet_v1_075_uint8.tflite", image)
@@ -259,7 +257,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Any:
             layer.bias.data.normal_(0, 0.1)
     conf: Any = network.conf
     for head in conf:
-        head.weight.data *= 6  # so that some boxes pass the bound
+        head.weight.data *= 6  # so that some boxes pass the threshold
     image = torch.randn(1, 3, 1200, 1200)
     path = tmp_path_factory.mktemp("large") / "model.safetensors"
     save_file(network.state_dict(), path)
@@ -269,7 +267,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def same_detections(ours: tuple[Any, Any, Any], theirs: tuple[Any, Any, Any]) -> None:
-    """As sets: the order of equal scores is not defined. Boxes and scores within 1e-3."""
+    """Compared as sets: the order of equal scores is undefined. Boxes and scores within 1e-3."""
     rows = [np.concatenate([boxes, scores[:, None], kinds[:, None]], 1) for boxes, scores, kinds in (ours, theirs)]
     assert rows[0].shape == rows[1].shape
     distances = np.abs(rows[0][:, None] - rows[1][None]).max(-1)
@@ -277,14 +275,14 @@ def same_detections(ours: tuple[Any, Any, Any], theirs: tuple[Any, Any, Any]) ->
     assert distances.min(1).max() < 1e-3
 
 
-def test_the_large_model_is_the_same_in_tensorflow(large: Any, tmp_path: Path) -> None:
-    """Raw heads within 1e-4, though the graph's channels come first and the CPU's last; decoded boxes within 1e-3."""
+def test_large_model_is_the_same_in_tensorflow(large: Any, tmp_path: Path) -> None:
+    """Raw heads within 1e-4, although the graph has channels first and the CPU channels last; decoded boxes within 1e-3."""
     tf = pytest.importorskip("tensorflow")
     from object_detection.backends.channels_last import channels_last, is_channels_first
     from object_detection.backends.tensorflow import read_graph
 
     path, image, heads, (boxes, scores, kinds) = large
-    told = convert("safetensors_to_tensorflow", path, tmp_path)
+    interface = convert("safetensors_to_tensorflow", path, tmp_path)
     file = tmp_path / "frozen_inference_graph.pb"
     definition = read_graph(file)
     assert is_channels_first(definition)
@@ -295,18 +293,18 @@ def test_the_large_model_is_the_same_in_tensorflow(large: Any, tmp_path: Path) -
         found = session.run(["raw_scores:0", "raw_offsets:0"], {"image:0": image})
     for one, other in zip(found, heads, strict=True):
         assert np.abs(one - other).max() < 1e-4
-    backend = framework("tensorflow", "cpu").load(model_of(file, "", told), "cpu", 2)
+    backend = framework("tensorflow", "cpu").load(model_of(file, "", interface), "cpu", 2)
     assert (backend.layout, backend.max_batch) == ("NCHW", None)
     ours = backend.run(image)
     same_detections((ours[0][0], ours[1][0], ours[2][0]), (boxes[:, [1, 0, 3, 2]], scores, kinds))
 
 
-def test_the_large_model_is_the_same_in_onnx(large: Any, tmp_path: Path) -> None:
+def test_large_model_is_the_same_in_onnx(large: Any, tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxscript")
     path, image, heads, theirs = large
-    told = convert("safetensors_to_onnx", path, tmp_path)
-    backend = framework("onnxruntime", "cpu").load(model_of(tmp_path / "model.onnx", "", told), "cpu", 2)
+    interface = convert("safetensors_to_onnx", path, tmp_path)
+    backend = framework("onnxruntime", "cpu").load(model_of(tmp_path / "model.onnx", "", interface), "cpu", 2)
     assert backend.max_batch == 1
     ours = backend.run(image)
     same_detections((ours[0][0], ours[1][0], ours[2][0]), theirs)
@@ -319,7 +317,7 @@ def test_the_large_model_is_the_same_in_onnx(large: Any, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", ["onnx_to_safetensors", "tensorflow_to_safetensors"])
-def test_a_network_that_is_no_mobilenet_is_not_converted(demo_model: Path, tmp_path: Path, name: str) -> None:
+def test_non_mobilenet_network_is_not_converted(demo_model: Path, tmp_path: Path, name: str) -> None:
     tf = pytest.importorskip("tensorflow")
     source = demo_model
     if name.startswith("tensorflow"):
@@ -335,7 +333,7 @@ def test_a_network_that_is_no_mobilenet_is_not_converted(demo_model: Path, tmp_p
     assert not (tmp_path / "model.safetensors").exists()
 
 
-def test_a_graph_without_the_named_tensors_is_told_with_its_own(chain: Any) -> None:
+def test_graph_without_expected_tensors_lists_its_own(chain: Any) -> None:
     path, described = chain("fp32")["tensorflow"]
     model = replace(model_of(path, "", described), boxes="detection_bboxes:0")
     with pytest.raises(
@@ -345,14 +343,14 @@ def test_a_graph_without_the_named_tensors_is_told_with_its_own(chain: Any) -> N
 
 
 @pytest.mark.parametrize("content", [b"", b"noise"])
-def test_a_file_that_is_no_graph_is_named(tmp_path: Path, content: bytes) -> None:
+def test_invalid_graph_file_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "g.pb"
     path.write_bytes(content)
     with pytest.raises(HarnessError, match=r"g\.pb"):
         framework("tensorflow", "cpu").load(model_of(path, "", {}), "cpu", 1)
 
 
-def test_onnx_of_an_opset_to_come_is_told_with_the_runtime_s_version(demo_model: Path, tmp_path: Path) -> None:
+def test_future_opset_error_names_runtime_version(demo_model: Path, tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     model = onnx.load(str(demo_model))
     model.opset_import[0].version = 999
@@ -362,7 +360,7 @@ def test_onnx_of_an_opset_to_come_is_told_with_the_runtime_s_version(demo_model:
 
 
 @pytest.mark.parametrize("backend", ["openvino", "tflite"])
-def test_backends_for_the_cpu_alone_refuse_another_device(backend: str) -> None:
+def test_cpu_backends_reject_other_devices(backend: str) -> None:
     try:
         with pytest.raises(HarnessError, match="cannot use cuda here; available: cpu"):
             framework(backend, "cuda")
@@ -371,7 +369,7 @@ def test_backends_for_the_cpu_alone_refuse_another_device(backend: str) -> None:
 
 
 def scaled(folder: Path, *nodes: Any) -> Path:
-    """A graph whose image goes through some nodes to a convolution."""
+    """A graph whose image passes through some nodes to a convolution."""
     onnx = pytest.importorskip("onnx")
     numbers = {"c": 1 / 127.5, "one": 1, "minus": -1, "half": 127.5}
     rows = [onnx.numpy_helper.from_array(np.float32(value), name) for name, value in numbers.items()]
@@ -399,20 +397,20 @@ def scaled(folder: Path, *nodes: Any) -> Path:
         [("Mul", "x", "c"), ("Add", "minus", "x")],
     ],
 )
-def test_the_image_s_scaling_is_read_however_it_is_written(tmp_path: Path, nodes: Any) -> None:
+def test_image_scaling_is_read_in_any_form(tmp_path: Path, nodes: Any) -> None:
     from object_detection.convert.onnx_to_safetensors import Graph, _input_scaling
 
     found = _input_scaling(Graph(scaled(tmp_path, *nodes)), Path("g"))
     assert (found["input_offset"], found["input_scale"]) == pytest.approx((127.5, 1 / 127.5))
 
 
-def test_an_image_that_is_not_scaled_says_nothing(tmp_path: Path) -> None:
+def test_unscaled_image_has_no_scaling(tmp_path: Path) -> None:
     from object_detection.convert.onnx_to_safetensors import Graph, _input_scaling
 
     assert _input_scaling(Graph(scaled(tmp_path)), Path("g")) == {}
 
 
-def test_what_is_no_scaling_is_not_guessed_at(tmp_path: Path) -> None:
+def test_unknown_scaling_is_not_guessed(tmp_path: Path) -> None:
     from object_detection.convert.onnx_to_safetensors import Graph, _input_scaling
 
     with pytest.raises(HarnessError, match="its scaling of images is not supported, because Relu uses"):

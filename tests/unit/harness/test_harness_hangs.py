@@ -61,7 +61,7 @@ def prepared(plugin: Callable[[str], Path], spec_for: Callable[..., dict[str, An
 
 @pytest.fixture
 def run(prepared: Callable[[str], Path], folder: Path) -> Run:
-    """Run the harness, as the engine does, with a backend of that body."""
+    """Run the harness like the engine, with a backend of that body."""
 
     def call(body: str) -> Results:
         path = prepared(body)
@@ -71,7 +71,7 @@ def run(prepared: Callable[[str], Path], folder: Path) -> Run:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and waits to be reaped does not."""
+    """Whether a process is running; zombies are not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
@@ -87,32 +87,32 @@ def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
 
 
 @pytest.mark.parametrize("how", ["__import__('threading').Event().wait()", HOLD_THE_LOCK], ids=["waits", "holds the lock"])
-def test_hang_is_ended_and_says_what_was_waited_for(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+def test_hang_is_ended_and_its_stage_reported(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     monkeypatch.setenv(VARIABLE, "1")
     with pytest.raises(RunError) as caught:
         run(IN_A_TEST % how)
-    told = str(caught.value)
-    assert told.startswith("the backend toy has not answered sample ")
-    assert ".png) for " in told
-    assert " s, since " in told
-    assert f"complete log: {folder / 'stderr.log'}" in told
-    assert f"{VARIABLE}=SECONDS" in told
+    message = str(caught.value)
+    assert message.startswith("the backend toy has not answered sample ")
+    assert ".png) for " in message
+    assert " s, since " in message
+    assert f"complete log: {folder / 'stderr.log'}" in message
+    assert f"{VARIABLE}=SECONDS" in message
     assert not is_alive(int((folder / "pid").read_text()))
 
 
-def test_crash_is_told_with_the_sample_and_its_stack_is_in_the_log(run: Run, folder: Path) -> None:
+def test_crash_names_the_sample_and_logs_its_stack(run: Run, folder: Path) -> None:
     quiet = "__import__('resource').setrlimit(4, (0, 0)); "  # no core file
     with pytest.raises(RunError) as caught:
         run(IN_A_TEST % f"{quiet}__import__('os').abort()")
-    told = str(caught.value)
-    assert "was ended by signal SIGABRT while the backend was running sample " in told
-    assert ".png)" in told.splitlines()[0]
-    assert str(folder / "stderr.log") in told
+    message = str(caught.value)
+    assert "was ended by signal SIGABRT while the backend was running sample " in message
+    assert ".png)" in message.splitlines()[0]
+    assert str(folder / "stderr.log") in message
     assert "toy_backend.py" in (folder / "stderr.log").read_text()
     assert not (folder / "results.json").exists()
 
 
-def test_crash_while_the_model_is_loaded_is_told(prepared: Callable[[str], Path], folder: Path) -> None:
+def test_crash_during_model_loading_is_reported(prepared: Callable[[str], Path], folder: Path) -> None:
     module = prepared(ANSWER) / "toy_backend.py"
     with open(module, "a") as file:
         file.write("\n\ndef load(model, device, threads):\n    import os\n    os.kill(os.getpid(), 9)\n")
@@ -122,8 +122,8 @@ def test_crash_while_the_model_is_loaded_is_told(prepared: Callable[[str], Path]
         )
 
 
-def test_process_that_a_backend_leaves_behind_ends_with_the_run(run: Run, folder: Path) -> None:
-    """It holds the harness's stdout open; without an end by process group the run would last as long as it."""
+def test_process_started_by_backend_ends_with_the_run(run: Run, folder: Path) -> None:
+    """It holds the harness's stdout open; unless its process group is ended, the run would last as long as it does."""
     helper = "__import__('subprocess').Popen(['sleep', '600'])"
     with pytest.raises(RunError, match="the accelerator is gone"):
         run(IN_A_TEST % f"Path('../helper').write_text(str({helper}.pid)); raise RuntimeError('the accelerator is gone')")
@@ -131,8 +131,8 @@ def test_process_that_a_backend_leaves_behind_ends_with_the_run(run: Run, folder
     wait_until(lambda: not is_alive(helper_pid))
 
 
-def test_process_that_left_the_group_does_not_hold_up_the_end_of_the_run(run: Run, folder: Path) -> None:
-    """It holds the harness's stdout open, and is nobody's to end."""
+def test_process_outside_the_group_does_not_delay_the_end(run: Run, folder: Path) -> None:
+    """It holds the harness's stdout open, and does not belong to the run."""
     helper = "__import__('subprocess').Popen(['sleep', '600'], start_new_session=True)"
     try:
         with pytest.raises(RunError, match="the accelerator is gone"):
@@ -167,7 +167,7 @@ def engine(prepared: Callable[[str], Path], folder: Path) -> Iterator[Callable[[
 
 
 @pytest.mark.parametrize("how", ["__import__('threading').Event().wait()", HOLD_THE_LOCK], ids=["waits", "holds the lock"])
-def test_harness_and_its_helpers_end_with_an_engine_that_was_killed(
+def test_harness_and_children_exit_when_engine_is_killed(
     engine: Callable[[str], subprocess.Popen[bytes]], folder: Path, how: str
 ) -> None:
     helper = "Path('../helper').write_text(str(__import__('subprocess').Popen(['sleep', '600']).pid)); "

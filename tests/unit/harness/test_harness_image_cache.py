@@ -1,4 +1,4 @@
-"""The pre-processed images on disk: made once, whole or not at all, the same as made directly."""
+"""The cache of pre-processed images on disk: written once, atomically, and equal to direct pre-processing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COUNT = 6
 
 @pytest.fixture
 def spec(tmp_path: Path, demo_set: Path, spec_for: Callable[..., dict[str, Any]]) -> Spec:
-    """A spec on a copy of the first images, so that a test may break them."""
+    """A spec with a copy of the first images, for a test to damage."""
     images = tmp_path / "set" / "val2017"
     images.mkdir(parents=True)
     for number in range(1, COUNT + 1):
@@ -52,7 +52,7 @@ def files(spec: Spec, suffix: str) -> list[str]:
     return [path.name for path in spec.cache.glob(f"*{suffix}")] if spec.cache.exists() else []
 
 
-def test_holds_what_pre_processing_gives(spec: Spec, images: ImageList) -> None:
+def test_cache_holds_preprocessed_images(spec: Spec, images: ImageList) -> None:
     found = ImageCache(spec, images).load([4, 0])
     assert np.array_equal(found[0], direct(images, 4))
     assert np.array_equal(found[1], direct(images, 0))
@@ -65,15 +65,15 @@ def test_second_open_reads_no_image(spec: Spec, images: ImageList) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(ImageCache(spec, images).load(range(COUNT)), expected, strict=True))
 
 
-def test_what_is_loaded_is_in_memory(spec: Spec, images: ImageList) -> None:
-    """A page of a mapped file would be read from the disk within the timed part."""
+def test_loaded_inputs_are_in_memory(spec: Spec, images: ImageList) -> None:
+    """A page of a mapped file would be read from disk during the timed part."""
     row = ImageCache(spec, images).load([1])[0]
     assert type(row) is np.ndarray
     assert row.flags.owndata
 
 
 @pytest.mark.parametrize("scaling", ["plus-minus-one", "imagenet"])
-def test_float_inputs_are_not_kept_on_disk(spec: Spec, images: ImageList, scaling: str) -> None:
+def test_float_inputs_are_not_cached_on_disk(spec: Spec, images: ImageList, scaling: str) -> None:
     model = replace(spec.model, scaling=scaling, layout="NCHW", dtype="float32")
     found = ImageCache(replace(spec, model=model), images).load([2, 1])
     assert np.array_equal(found[0], model_input(images.paths[2], 300, scaling, "NCHW"))
@@ -81,7 +81,7 @@ def test_float_inputs_are_not_kept_on_disk(spec: Spec, images: ImageList, scalin
     assert not files(spec, "")
 
 
-def test_layouts_and_sets_do_not_share_a_file(spec: Spec, images: ImageList) -> None:
+def test_layouts_and_data_sets_have_separate_files(spec: Spec, images: ImageList) -> None:
     ImageCache(spec, images)
     planes = ImageCache(replace(spec, model=replace(spec.model, layout="NCHW")), images)
     ImageCache(replace(spec, dataset=replace(spec.dataset, digest="another")), images)
@@ -90,7 +90,7 @@ def test_layouts_and_sets_do_not_share_a_file(spec: Spec, images: ImageList) -> 
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n"])
-def test_a_broken_image_is_named_and_leaves_no_file(spec: Spec, images: ImageList, content: bytes) -> None:
+def test_broken_image_is_named_and_leaves_no_file(spec: Spec, images: ImageList, content: bytes) -> None:
     images.paths[3].write_bytes(content)
     with pytest.raises(HarnessError, match=images.paths[3].name):
         ImageCache(spec, images)
@@ -98,7 +98,7 @@ def test_a_broken_image_is_named_and_leaves_no_file(spec: Spec, images: ImageLis
     assert not files(spec, ".new")
 
 
-def test_mended_set_works_after_a_failure(spec: Spec, images: ImageList) -> None:
+def test_repaired_data_set_works_after_failure(spec: Spec, images: ImageList) -> None:
     content = images.paths[3].read_bytes()
     images.paths[3].write_bytes(content[:500])
     with pytest.raises(HarnessError):
@@ -107,7 +107,7 @@ def test_mended_set_works_after_a_failure(spec: Spec, images: ImageList) -> None
     assert np.array_equal(ImageCache(spec, images).load([3])[0], direct(images, 3))
 
 
-def test_what_a_killed_process_left_is_made_anew(spec: Spec, images: ImageList) -> None:
+def test_leftovers_of_killed_process_are_replaced(spec: Spec, images: ImageList) -> None:
     ImageCache(spec, images)
     path = spec.cache / files(spec, ".npy")[0]
     path.with_suffix(".new").write_bytes(path.read_bytes()[:100_000])
@@ -129,7 +129,7 @@ print(hashlib.sha256(b"".join(row.tobytes() for row in rows)).hexdigest())
 """
 
 
-def test_two_processes_at_once_do_the_work_once(spec: Spec, images: ImageList) -> None:
+def test_concurrent_processes_do_the_work_once(spec: Spec, images: ImageList) -> None:
     environment = dict(os.environ) | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"}
     processes = [
         subprocess.Popen(
@@ -138,7 +138,7 @@ def test_two_processes_at_once_do_the_work_once(spec: Spec, images: ImageList) -
         )
         for _ in range(2)
     ]  # fmt: skip
-    for process in processes:  # both are ready to read when the first begins
+    for process in processes:  # both are ready to read before the first begins
         assert process.stdin is not None
         process.stdin.write("g")
         process.stdin.flush()

@@ -1,4 +1,4 @@
-"""Image files as cameras and tools write them: every mode and format that OpenCV reads, sizes and orientations in headers."""
+"""Image files from cameras and tools: every mode and format that OpenCV reads, and sizes and orientations in headers."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def by_pillow(mode: str, suffix: str, **options: Any) -> bytes:
 
 
 def rle_bmp() -> bytes:
-    """A bitmap of 256 greys, a run for each pixel."""
+    """A bitmap of 256 greys with one run per pixel."""
     rows = b"".join(b"".join(bytes([1, (x + y) % 256]) for x in range(WIDTH)) + b"\0\0" for y in range(HEIGHT)) + b"\0\1"
     palette = b"".join(bytes([grey, grey, grey, 0]) for grey in range(256))
     start = 54 + len(palette)
@@ -111,7 +111,7 @@ FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_modes_and_formats_that_opencv_reads_are_read(tmp_path: Path, name: str) -> None:
+def test_opencv_modes_and_formats_are_read(tmp_path: Path, name: str) -> None:
     suffix, make = FILES[name]
     path = tmp_path / f"image{suffix}"
     path.write_bytes(make())
@@ -124,7 +124,7 @@ def test_modes_and_formats_that_opencv_reads_are_read(tmp_path: Path, name: str)
 
 
 def turned(suffix: str, orientation: int) -> bytes:
-    """An image whose EXIF data says how viewers should turn it."""
+    """An image whose EXIF data has an orientation for viewers."""
     tiff = b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", 274, 3, 1, orientation) + b"\0\0\0\0"
     content = encoded(suffix, picture())
     if suffix == ".jpg":
@@ -143,7 +143,7 @@ def turned(suffix: str, orientation: int) -> bytes:
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tiff"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_stored_pixels_are_used_whatever_the_orientation(tmp_path: Path, suffix: str, orientation: int) -> None:
+def test_stored_pixels_are_used_regardless_of_orientation(tmp_path: Path, suffix: str, orientation: int) -> None:
     plain, path = tmp_path / f"plain{suffix}", tmp_path / f"turned{suffix}"
     plain.write_bytes(encoded(suffix, picture()))
     path.write_bytes(turned(suffix, orientation))
@@ -154,7 +154,7 @@ def test_stored_pixels_are_used_whatever_the_orientation(tmp_path: Path, suffix:
 
 
 def registered(folder: Path, content: bytes, width: int, height: int) -> dict[str, Any]:
-    """What the reader says of a data set of one image of that annotated size."""
+    """The reader's result for a data set of one image with that annotated size."""
     import json
 
     (folder / "images").mkdir()
@@ -166,7 +166,7 @@ def registered(folder: Path, content: bytes, width: int, height: int) -> dict[st
     return answer({"format": "coco", "path": str(folder / "images"), "annotations": str(file)})
 
 
-def test_an_orientation_is_remarked(tmp_path: Path) -> None:
+def test_orientation_is_remarked(tmp_path: Path) -> None:
     found = registered(tmp_path, turned(".jpg", 6), WIDTH, HEIGHT)
     assert found["remarks"] == [
         "images with an EXIF orientation, which is ignored: the stored pixels are used: 1, the first a.jpg"
@@ -174,7 +174,7 @@ def test_an_orientation_is_remarked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("orientation", "exif"), [(6, True), (8, True), (3, False), (1, False)])
-def test_sizes_that_are_swapped_are_explained_by_the_orientation(tmp_path: Path, orientation: int, exif: bool) -> None:
+def test_swapped_size_is_explained_by_orientation(tmp_path: Path, orientation: int, exif: bool) -> None:
     found = registered(tmp_path, turned(".jpg", orientation), HEIGHT, WIDTH)
     assert ("EXIF orientation" in found["error"]) is exif
     assert "a.jpg is 60 × 40, annotated as 40 × 60" in found["error"]
@@ -182,7 +182,7 @@ def test_sizes_that_are_swapped_are_explained_by_the_orientation(tmp_path: Path,
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".webp", ".tiff", ".jp2", ".ppm", ".avif"])
-def test_an_image_that_is_cut_short_is_named(tmp_path: Path, suffix: str) -> None:
+def test_truncated_image_is_named(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     path.write_bytes(encoded(suffix, picture())[:-200])
     with pytest.raises(HarnessError, match=rf"a\{suffix} is (truncated or damaged|not an image)"):
@@ -194,14 +194,14 @@ def test_an_image_that_is_cut_short_is_named(tmp_path: Path, suffix: str) -> Non
     [(b"\0\0\0\x18ftypheic", "a HEIC image"), (b"<svg/>", "an SVG drawing"), (b"<html>404", "a web page"),
      (b"version https://git-lfs.github.com/spec/v1", "a pointer of Git LFS")],
 )  # fmt: skip
-def test_what_is_not_an_image_is_named_for_what_it_is(tmp_path: Path, content: bytes, what: str) -> None:
+def test_non_image_file_is_identified(tmp_path: Path, content: bytes, what: str) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(content)
     with pytest.raises(HarnessError, match=f"is not an image that OpenCV can decode: it is {what}"):
         decode(path)
 
 
-def test_a_big_tiff_is_read_as_it_is_stored(tmp_path: Path) -> None:
+def test_big_tiff_is_read_as_stored(tmp_path: Path) -> None:
     plain, turned_ = tmp_path / "plain.tif", tmp_path / "turned.tif"
     plain.write_bytes(by_pillow("RGB", "TIFF", big_tiff=True))
     turned_.write_bytes(by_pillow("RGB", "TIFF", big_tiff=True, tiffinfo={274: 6}))
@@ -212,13 +212,13 @@ def test_a_big_tiff_is_read_as_it_is_stored(tmp_path: Path) -> None:
 
 
 def film(size: int) -> bytes:
-    """Something like the film of a motion photo: it holds marks of JPEG by chance."""
+    """Similar to the film of a motion photo: it contains JPEG markers by chance."""
     return b"\0\0\0\x18ftypmp42" + b"\xff\xda\xff\xd8 film " * (size // 10)
 
 
 @pytest.mark.parametrize("size", [100, 100_000])
 @pytest.mark.parametrize("progressive", [0, 1])
-def test_data_behind_the_end_mark_of_a_jpeg_is_not_the_image_s(tmp_path: Path, size: int, progressive: int) -> None:
+def test_data_after_jpeg_end_marker_is_ignored(tmp_path: Path, size: int, progressive: int) -> None:
     content = cv2.imencode(".jpg", picture(), [cv2.IMWRITE_JPEG_PROGRESSIVE, progressive, cv2.IMWRITE_JPEG_RST_INTERVAL, 4])[1]
     plain, path = tmp_path / "plain.jpg", tmp_path / "motion.jpg"
     plain.write_bytes(content.tobytes())
@@ -226,7 +226,7 @@ def test_data_behind_the_end_mark_of_a_jpeg_is_not_the_image_s(tmp_path: Path, s
     assert np.array_equal(decode(path), decode(plain))
 
 
-def test_a_jpeg_that_is_cut_short_stays_an_error_with_a_thumbnail(tmp_path: Path) -> None:
+def test_truncated_jpeg_with_thumbnail_is_an_error(tmp_path: Path) -> None:
     thumbnail = b"Exif\0\0" + encoded(".jpg", picture())
     content = encoded(".jpg", picture())
     path = tmp_path / "a.jpg"
@@ -235,7 +235,7 @@ def test_a_jpeg_that_is_cut_short_stays_an_error_with_a_thumbnail(tmp_path: Path
         decode(path)
 
 
-def test_a_giant_image_is_named_with_its_size(tmp_path: Path) -> None:
+def test_giant_image_is_named_with_its_size(tmp_path: Path) -> None:
     header = struct.pack(">IIBBBBB", 40_000, 30_000, 8, 0, 0, 0, 0)
     path = tmp_path / "giant.png"
     parts = (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(bytes(1000))), chunk(b"IEND", b""))
@@ -245,7 +245,7 @@ def test_a_giant_image_is_named_with_its_size(tmp_path: Path) -> None:
     assert "scale it down" in caught.value.hint
 
 
-def test_pixels_that_have_no_8_bits_are_named(tmp_path: Path) -> None:
+def test_non_8_bit_pixels_are_named(tmp_path: Path) -> None:
     path = tmp_path / "deep.tiff"
     path.write_bytes(encoded(".tiff", picture().astype(np.float32) / 255))
     with pytest.raises(HarnessError, match=r"deep\.tiff"):

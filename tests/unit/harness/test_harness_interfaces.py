@@ -1,4 +1,4 @@
-"""One model behind many interfaces: its mAP is the same under each, when the interface is known or the options say it."""
+"""One model behind many interfaces: its mAP is the same with each, if the interface is known or given by options."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def one_output(variant: Variant) -> None:
 
 
 def scores_for_each_class(variant: Variant) -> None:
-    """A row of 11 scores for each box, the background first, as logits of a sigmoid."""
+    """11 scores for each box, the background first, as logits of a sigmoid."""
     last, depth = variant.constant("last", [2], "int64"), variant.constant("depth", 11, "int64")
     kinds = variant.node("Cast", [CLASSES], "kinds", to=TensorProto.INT64)
     hot = variant.node("OneHot", [kinds, depth, variant.constant("off_on", [0.0, 1.0])], "hot", axis=-1)
@@ -77,7 +77,7 @@ def scores_for_each_class(variant: Variant) -> None:
 
 
 def of_tensorflow_2(variant: Variant) -> None:
-    """Images of any size, which the graph resizes, under the names of the second version of TensorFlow's exporter."""
+    """Images of any size, resized in the graph, under the names of TensorFlow 2's exporter."""
     taken = variant.takes("input_tensor", U8, [1, "H", "W", 3])
     wide = variant.first("Cast", ["input_tensor"], "wide", to=F32)
     planes = variant.first("Transpose", [wide], "planes", perm=[0, 3, 1, 2])
@@ -150,15 +150,15 @@ def test_map_does_not_depend_on_the_interface(
     assert "remarks" not in results
 
 
-def test_a_letterbox_is_taken_out_of_the_boxes(demo_model: Path, scored: Callable[..., dict[str, Any]], base: float) -> None:
-    """The model was trained on stretched images, and finds a little less; without the bars taken out it would find nothing."""
+def test_letterbox_is_removed_from_boxes(demo_model: Path, scored: Callable[..., dict[str, Any]], base: float) -> None:
+    """The model was trained on stretched images, and finds a little less; with the bars left in it would find nothing."""
     results = scored(demo_model, resize="letterbox")
     assert base - 0.25 < results["accuracy"]["mAP"] <= base + 0.02
     cornered = scored(demo_model, resize="letterbox", placed="corner")
     assert base - 0.25 < cornered["accuracy"]["mAP"] <= base + 0.02
 
 
-def test_weights_beside_the_model(demo_model: Path, tmp_path: Path, scored: Callable[..., dict[str, Any]], base: float) -> None:
+def test_external_weights(demo_model: Path, tmp_path: Path, scored: Callable[..., dict[str, Any]], base: float) -> None:
     path = Variant(demo_model).save(
         tmp_path / "model.onnx", save_as_external_data=True, location="model.onnx.data", size_threshold=64
     )
@@ -166,7 +166,7 @@ def test_weights_beside_the_model(demo_model: Path, tmp_path: Path, scored: Call
     assert scored(path)["accuracy"]["mAP"] == pytest.approx(base)
 
 
-def test_openvino_s_own_format(demo_model: Path, tmp_path: Path, scored: Callable[..., dict[str, Any]], base: float) -> None:
+def test_openvino_format(demo_model: Path, tmp_path: Path, scored: Callable[..., dict[str, Any]], base: float) -> None:
     ov = pytest.importorskip("openvino")
     ov.save_model(ov.Core().read_model(str(demo_model)), str(tmp_path / "model.xml"), compress_to_fp16=False)
     found = scored(tmp_path / "model.xml", "openvino", "openvino")
@@ -181,19 +181,19 @@ READINGS: dict[str, tuple[Make, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", READINGS)
-def test_a_reading_that_gives_more_is_named(
+def test_better_interpretation_is_suggested(
     case: str, demo_model: Path, tmp_path: Path, scored: Callable[..., dict[str, Any]]
 ) -> None:
     make, options, wanted = READINGS[case]
     variant = Variant(demo_model)
     make(variant)
     remarks = scored(variant.save(tmp_path / "model.onnx"), **options)["remarks"]
-    told = next(text for text in remarks if "the first 16 images have mAP" in text)
-    assert wanted in told
-    assert all(other not in told for _, _, other in READINGS.values() if other != wanted)
+    message = next(text for text in remarks if "the first 16 images have mAP" in text)
+    assert wanted in message
+    assert all(other not in message for _, _, other in READINGS.values() if other != wanted)
 
 
-def test_a_run_that_fails_names_the_reading_that_would_not(
+def test_failed_run_names_suitable_interpretation(
     demo_model: Path, tmp_path: Path, spec_for: Callable[..., Any], harness: Callable[..., Any], model_spec: Callable[..., Any]
 ) -> None:
     variant = Variant(demo_model)
@@ -207,7 +207,7 @@ def test_a_run_that_fails_names_the_reading_that_would_not(
     assert "--box_order=cxcywh" in hint
 
 
-def test_images_of_any_size_are_run_one_by_one(
+def test_images_of_any_size_run_one_by_one(
     demo_model: Path, tmp_path: Path, spec_for: Callable[..., Any], harness: Callable[..., Any], model_spec: Callable[..., Any]
 ) -> None:
     variant = Variant(demo_model)
@@ -219,9 +219,7 @@ def test_images_of_any_size_are_run_one_by_one(
     assert results["performance"]["errors"] == 0
 
 
-def test_the_picture_of_a_trial(
-    demo_model: Path, spec_for: Callable[..., Any], model_spec: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_trial_picture(demo_model: Path, spec_for: Callable[..., Any], model_spec: Callable[..., Any], tmp_path: Path) -> None:
     import json
     import subprocess
     import sys

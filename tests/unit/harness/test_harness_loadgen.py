@@ -1,4 +1,4 @@
-"""LoadGen is told the round's settings by field, and so issues the round's samples."""
+"""LoadGen gets the round's settings by field, and so issues the round's samples."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ck_repo.run.options import SCENARIOS, RunOptions  # noqa: E402
 from ck_repo.run.rates import MEASURED_SHARE  # noqa: E402
 from ck_repo.run.spec import loadgen_settings  # noqa: E402
 
-# measured with the LoadGens of the package index: what all 35 published sets of v1.0 begin with
+# measured with the LoadGens on PyPI: the beginning of all 35 published sets of v1.0
 FIRST_LOADED = [4110, 1440, 945, 4241, 1362, 3592]
 LOADED = "c89def559bc1ce31b026af4cd1dbc551f158ef81d7a1f99e04892b5ccfcd6877"  # SHA-256 of all 256, joined by spaces
 
@@ -45,18 +45,18 @@ def runs(loadgen_run: Callable[..., Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_samples_loaded_are_those_of_the_round(runs: dict[str, Any], scenario: str) -> None:
+def test_loaded_samples_are_those_of_the_round(runs: dict[str, Any], scenario: str) -> None:
     assert runs[scenario].loaded[:6] == FIRST_LOADED
 
 
-def test_all_samples_loaded_are_those_of_the_round(runs: dict[str, Any]) -> None:
-    """256 indices, as every published set of v1.0 has them; the digest is that of LoadGen 4.1.30 and of the round's own."""
+def test_all_loaded_samples_are_those_of_the_round(runs: dict[str, Any]) -> None:
+    """256 indices, as in every published set of v1.0; the digest is that of LoadGen 4.1.30 and of the round's own."""
     loaded = runs["offline"].loaded
     assert len(loaded) == len(set(loaded)) == 256
     assert sha256(" ".join(map(str, loaded)).encode()).hexdigest() == LOADED
 
 
-def test_all_samples_loaded_are_those_of_a_published_run(runs: dict[str, Any], data: Path) -> None:
+def test_all_loaded_samples_match_a_published_run(runs: dict[str, Any], data: Path) -> None:
     log = "results_v1.0/closed/NVIDIA/results/Xavier_NX_TRT/ssd-mobilenet/Offline/performance/run_1/mlperf_log_detail.txt"
     line = next(line for line in (data / log).read_text().splitlines() if '"loaded_qsl_set"' in line)
     published = json.loads(line.removeprefix(":::MLLOG"))["value"]
@@ -73,10 +73,10 @@ def test_all_samples_loaded_are_those_of_a_published_run(runs: dict[str, Any], d
         ("v2.0", [3052, 2179, 4195, 2343, 4768, 361]),
     ],
 )
-def test_samples_loaded_are_those_of_each_round(
+def test_loaded_samples_are_those_of_each_round(
     loadgen_run: Callable[..., Any], name: str, first: list[int], benchmark: str
 ) -> None:
-    """Source: the performance logs that were published in the round."""
+    """Source: the performance logs published in the round."""
     found = loadgen_run(RunOptions(scenario="offline", seconds=0.1, round=name), benchmark)
     assert found.loaded[:6] == first
     assert len(set(found.loaded)) == {"ssd-mobilenet": 256, "ssd-resnet34": 64}[benchmark]
@@ -91,7 +91,7 @@ PUBLISHED = [
 
 
 @pytest.mark.parametrize(("name", "result"), PUBLISHED, ids=lambda value: value.replace("/", "-"))
-def test_all_samples_loaded_are_those_of_a_published_run_of_the_round(
+def test_all_loaded_samples_match_a_published_run_of_the_round(
     loadgen_run: Callable[..., Any], data: Path, name: str, result: str
 ) -> None:
     published = read_result(load_round(name), _place(data / "rounds" / name, result)).samples
@@ -102,7 +102,7 @@ def test_all_samples_loaded_are_those_of_a_published_run_of_the_round(
 
 
 @pytest.mark.parametrize(("scenario", "percentile"), [("singlestream", "p90"), ("multistream", "p99")])
-def test_early_stopping_estimates_are_recorded_and_are_the_result_of_v2_0(
+def test_early_stopping_estimate_is_the_result_from_v2_0(
     loadgen_run: Callable[..., Any], scenario: str, percentile: str
 ) -> None:
     from object_detection import summary
@@ -121,11 +121,11 @@ def test_early_stopping_estimates_are_recorded_and_are_the_result_of_v2_0(
     assert samples == (8 if scenario == "multistream" else 1)
 
 
-def test_early_stopping_decides_on_the_number_of_queries_from_v2_0_on() -> None:
-    for name, least in (("v1.0", 1024), ("v2.0", 0)):
+def test_early_stopping_decides_the_query_count_from_v2_0() -> None:
+    for name, minimum in (("v1.0", 1024), ("v2.0", 0)):
         options = RunOptions(scenario="singlestream", official=True, round=name)
         found = loadgen_settings(options, rules_for(load_round(name), "ssd-mobilenet"))
-        assert (found.required_query_count, found.early_stopping) == (least, name == "v2.0")
+        assert (found.required_query_count, found.early_stopping) == (minimum, name == "v2.0")
     server = RunOptions(scenario="server", official=True, round="v2.0", target_qps=10.0)
     assert loadgen_settings(server, rules_for(load_round("v2.0"), "ssd-resnet34")).min_duration_ms == 600_000
 
@@ -135,18 +135,18 @@ def _place(root: Path, result: str) -> Place:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_samples_issued_are_samples_loaded(runs: dict[str, Any], scenario: str) -> None:
+def test_issued_samples_are_the_loaded_samples(runs: dict[str, Any], scenario: str) -> None:
     assert set(runs[scenario].issued) <= set(runs[scenario].loaded)
 
 
-def test_the_order_of_samples_is_the_same_again(runs: dict[str, Any], loadgen_run: Callable[..., Any]) -> None:
+def test_sample_order_is_reproducible(runs: dict[str, Any], loadgen_run: Callable[..., Any]) -> None:
     again = loadgen_run(RunOptions(scenario="server", seconds=0.2, target_qps=1000.0)).issued
     both = min(len(again), len(runs["server"].issued))
     assert both > 50
     assert again[:both] == runs["server"].issued[:both]
 
 
-def test_log_tells_the_settings_of_the_round(runs: dict[str, Any]) -> None:
+def test_log_has_settings_of_the_round(runs: dict[str, Any]) -> None:
     text = (runs["server"].folder / "mlperf_log_detail.txt").read_text()
     rows = {row["key"]: row for row in (json.loads(line.removeprefix(":::MLLOG")) for line in text.splitlines())}
     assert rows["effective_qsl_rng_seed"]["value"] == 7322528924094909334  # mlperf.conf of mlcommons/inference v1.0.1
@@ -157,7 +157,7 @@ def test_log_tells_the_settings_of_the_round(runs: dict[str, Any]) -> None:
     assert not [row for row in rows.values() if row["metadata"]["is_error"]]
 
 
-def test_audit_config_of_the_users_folder_is_not_picked_up(
+def test_audit_config_in_working_folder_is_ignored(
     loadgen_run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "audit.config").write_text("*.*.qsl_rng_seed = 1\n*.*.sample_index_rng_seed = 2\n")
@@ -177,35 +177,35 @@ def test_scenario_and_mode(scenario: str, mode: str) -> None:
     assert row.performance_sample_count_override == 256
 
 
-def test_server_is_told_its_bound_and_rate() -> None:
+def test_server_gets_its_bound_and_rate() -> None:
     row = settings("server", target_qps=50.0, target_latency=100.0)
     assert (row.server_target_qps, row.server_target_latency_ns) == (50.0, 100_000_000)
     assert row.server_target_latency_percentile == 0.99
 
 
-def test_accuracy_of_server_runs_at_full_speed_whatever_its_target() -> None:
+def test_server_accuracy_runs_at_full_speed() -> None:
     for options in ({}, {"target_qps": 5.0}):
         assert settings("server", "accuracy", rate=1.0, **options).server_target_qps >= 1e4
 
 
-def test_share_of_the_measured_rate_is_the_one_that_a_plan_names() -> None:
+def test_measured_rate_share_matches_the_plan() -> None:
     assert settings("server", rate=100.0).server_target_qps == 100 * MEASURED_SHARE
 
 
-def test_offline_run_of_a_system_faster_than_its_target_is_long_enough() -> None:
+def test_offline_run_of_fast_system_is_long_enough() -> None:
     """LoadGen makes 1.1 × duration × expected rate samples; a target below the rate would end the run too early."""
     assert settings("offline", target_qps=10.0, rate=100.0).offline_expected_qps >= 100
     assert settings("offline", target_qps=500.0, rate=100.0).offline_expected_qps == 500
 
 
 @pytest.mark.parametrize("rate", [5.0, 100.0, 20_000.0])
-def test_queries_do_not_run_out_before_the_duration(rate: float) -> None:
-    """LoadGen makes queries for the duration over the expected latency: it must not expect more than was measured."""
+def test_queries_last_for_the_duration(rate: float) -> None:
+    """LoadGen makes queries for the duration divided by the expected latency, which must not exceed the measured one."""
     assert settings("singlestream", rate=rate).single_stream_expected_latency_ns <= 1e9 / rate
     assert settings("multistream", rate=rate).multi_stream_expected_latency_ns <= 4e9 / rate
 
 
-# the samples of v1.0, against the logs that submitters published: the seeds, 5000 images and LoadGen 4.1.30 give the same
+# the samples of v1.0, compared with published logs: the seeds, 5000 images and LoadGen 4.1.30 give the same
 
 TEST01 = [
     ("closed/Centaur Technology/{}/Centaur-AIC-2.0GHz/ssd-small", "singlestream", "ssd-mobilenet"),
@@ -216,7 +216,7 @@ TEST01 = [
 
 
 @pytest.mark.parametrize(("tree", "scenario", "benchmark"), TEST01, ids=lambda value: value.rpartition("/")[2])
-def test_samples_loaded_and_their_order_are_those_that_were_published(
+def test_loaded_samples_and_order_match_published_logs(
     tree: str, scenario: str, benchmark: str, data: Path, loadgen_run: Callable[..., Any]
 ) -> None:
     folder = (
@@ -227,14 +227,16 @@ def test_samples_loaded_and_their_order_are_those_that_were_published(
         / "TEST01"
     )
     detail = read_detail(folder / "performance/run_1/mlperf_log_detail.txt")
-    # the heads of records, also of those of which a truncated log has no more
+    # record heads, including those that a truncated log cuts off after the head
     text = (folder / "accuracy/mlperf_log_accuracy.json").read_text()
     logged = [(int(at), int(index)) for at, index in re.findall(r'"seq_id" : (\d+), "qsl_idx" : (\d+)', text)]
     count = rules_for(load_round(), benchmark).performance_sample_count
-    published = [int(index) for index in detail.values["loaded_qsl_set"]]
+    loaded = detail.values["loaded_qsl_set"]
+    assert isinstance(loaded, list)
+    published = [int(index) for index in loaded]
     assert len(published) >= count
     options = RunOptions(scenario=scenario, seconds=2.0 if scenario == "offline" else 0.3)
-    rate = 100_000  # of Offline's one query the first 250,000 samples
+    rate = 100_000  # the first 250,000 samples of Offline's single query
     row = loadgen_run(options, benchmark, rate=rate)
     assert row.loaded == published[:count]
     if len(published) == count:  # another submitter loads more, and so draws from more
@@ -243,7 +245,7 @@ def test_samples_loaded_and_their_order_are_those_that_were_published(
         assert [row.issued[at] for at, _ in reached] == [index for _, index in reached]
 
 
-def test_another_loadgen_is_told_and_refused_for_an_official_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_loadgen_is_rejected_for_official_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     from types import SimpleNamespace
 
     from object_detection import pipeline

@@ -1,4 +1,4 @@
-"""The harness with a LoadGen that has the interface of round v1.0, as one that is built from that round's source has it."""
+"""The harness with a LoadGen that has the interface of round v1.0, like one built from that round's source."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from ck_repo.run.options import RunOptions  # noqa: E402
 
 STAND_IN = Path(__file__).with_name("loadgen_of_v1_0")
 Run = Callable[..., Any]
-# 3 ms an image and a plain answer
+# 3 ms an image and a simple answer
 _QUICK = """
 import time
 time.sleep(0.003 * n)
 return np.full((n, 1, 4), 0.5), np.full((n, 1), 0.9), np.ones((n, 1)), None
 """
-# intervals so long that only a system that is meant to is late for them
+# intervals so long that only a deliberately slow system misses them
 _INTERVALS = {"target_qps": 2.0, "target_latency_ms": 500.0, "min_duration_ms": 1, "min_query_count": 3}
 _SLOW = _QUICK.replace("0.003", "0.8")
 
@@ -65,7 +65,7 @@ def with_stand_in(harness: Run, spec_for: Run, plugin: Callable[[str], Path]) ->
     return run
 
 
-def test_multistream_issues_a_query_each_interval(with_stand_in: Run) -> None:
+def test_multistream_issues_one_query_per_interval(with_stand_in: Run) -> None:
     outcome = with_stand_in("multistream", "accuracy", "performance", loadgen_changes=_INTERVALS, samples_per_query=2)
     results = outcome.results
     assert results["loadgen_version"] == "1.0 (from source)"
@@ -82,19 +82,19 @@ def test_multistream_issues_a_query_each_interval(with_stand_in: Run) -> None:
     assert outcome.detail("accuracy")["effective_target_qps"] >= 1e4  # at full speed: latency is not measured
 
 
-def test_the_intervals_are_those_of_mlperf_conf(spec_for: Run) -> None:
+def test_intervals_match_mlperf_conf(spec_for: Run) -> None:
     assert spec_for("multistream")["loadgen"]["target_qps"] == 20
     assert spec_for("multistream", options=RunOptions(scenario="multistream", target_qps=5.0))["loadgen"]["target_qps"] == 5
 
 
-def test_a_system_that_is_late_for_its_intervals_is_not_valid(with_stand_in: Run) -> None:
+def test_late_system_is_invalid(with_stand_in: Run) -> None:
     changes = {**_INTERVALS, "min_query_count": 1}
     outcome = with_stand_in("multistream", "performance", body=_SLOW, loadgen_changes=changes, samples_per_query=1)
     found = outcome.results["performance"]
     assert (found["valid"], found["within_target_latency"]) == (False, False)
 
 
-def test_the_least_count_is_held_by_loadgen(with_stand_in: Run) -> None:
+def test_loadgen_enforces_minimum_query_count(with_stand_in: Run) -> None:
     changes = {"min_query_count": 150, "required_query_count": 150}
     outcome = with_stand_in("singlestream", "performance", loadgen_changes=changes)
     assert outcome.detail("performance")["effective_min_query_count"] == 150
@@ -102,7 +102,7 @@ def test_the_least_count_is_held_by_loadgen(with_stand_in: Run) -> None:
     assert outcome.results["performance"]["valid"]
 
 
-def test_test01_has_its_audit_config_and_its_sampling_target_in_the_log(with_stand_in: Run) -> None:
+def test_test01_audit_config_and_sampling_target_are_logged(with_stand_in: Run) -> None:
     changes = {"target_qps": 100.0, "min_query_count": 50}
     outcome = with_stand_in("multistream", "performance", loadgen_changes=changes, compliance="TEST01", samples_per_query=2)
     detail = outcome.detail("performance")
@@ -112,22 +112,22 @@ def test_test01_has_its_audit_config_and_its_sampling_target_in_the_log(with_sta
     changes["min_query_count"] = 300_000
     outcome = with_stand_in(
         "multistream", "accuracy", loadgen_changes=changes, compliance="TEST01", samples_per_query=2
-    )  # of an accuracy run nothing is sampled
+    )  # an accuracy run has no sampling
     assert outcome.results["accuracy"]["images"] == 16
 
 
-def test_a_loadgen_that_was_meant_and_is_not_imported_is_told(with_stand_in: Run) -> None:
+def test_unexpected_loadgen_module_is_reported(with_stand_in: Run) -> None:
     assert "LoadGen 1.0 should be imported from" in with_stand_in("offline", "accuracy", elsewhere=True).error
 
 
 @pytest.mark.parametrize("version", ["", "0.7"])
-def test_another_loadgen_of_the_old_interface_is_refused_for_an_official_run(with_stand_in: Run, version: str) -> None:
+def test_another_old_loadgen_is_rejected_for_official_runs(with_stand_in: Run, version: str) -> None:
     assert "remark" in with_stand_in("singlestream", "accuracy", version=version).results
     outcome = with_stand_in("singlestream", "accuracy", version=version, official=True)
     assert f"LoadGen {version or '0.5a0'}" in outcome.error
 
 
-# what each scenario publishes, by its name in our results and in the detail log
+# published figures by scenario: their names in our results and in the detail log
 FIGURES = {
     "MultiStream": (
         ("samples_per_query", "effective_samples_per_query", 1),
@@ -139,7 +139,7 @@ FIGURES = {
 
 
 @pytest.mark.parametrize("scenario", FIGURES)
-def test_the_logs_of_v1_0_are_read(submissions: Submissions, scenario: str) -> None:
+def test_v1_0_logs_are_read(submissions: Submissions, scenario: str) -> None:
     """Of every closed result of the scenario."""
     places = [row for row in find_results(submissions.root / "closed") if row.scenario == scenario]
     assert len(places) >= 3

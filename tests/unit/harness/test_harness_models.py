@@ -1,4 +1,4 @@
-"""The networks: their names and shapes, anchors, selection of detections, and what is refused."""
+"""The networks: names and shapes, anchors, selection of detections, and errors."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ FACTS = DATA.parent / "facts/state_dicts.json"
 
 
 @pytest.mark.parametrize(("name", "network"), [("ssd-mobilenet", SSDMobileNet), ("ssd-resnet34", SSDResNet34)])
-def test_names_and_shapes_are_those_of_the_official_files(name: str, network: Any) -> None:
-    """Read off MLPerf's ssd_mobilenet_v1.pytorch and resnet34-ssd1200.pytorch."""
+def test_names_and_shapes_match_official_files(name: str, network: Any) -> None:
+    """From MLPerf's ssd_mobilenet_v1.pytorch and resnet34-ssd1200.pytorch."""
     found = {key: list(value.shape) for key, value in network().state_dict().items()}
-    if FACTS.exists():  # the whole list shows what differs
+    if FACTS.exists():  # comparing the whole list shows the difference
         assert found == json.loads(FACTS.read_text())[name]
     assert digest(found) == OFFICIAL[name]
 
 
-def test_anchors_of_the_small_model() -> None:
+def test_small_model_anchors() -> None:
     """Facts: 1917 on grids 19, 10, 5, 3, 2, 1; the lowest layer has (0.1, 1), (0.2, 2), (0.2, 1/2); scales to 0.95, then 1."""
     anchors = mobilenet_anchors()
     assert anchors.shape == (1917, 4)
@@ -47,7 +47,7 @@ def test_anchors_of_the_small_model() -> None:
     assert anchors[-1] == pytest.approx([0.5, 0.5, 0.95**0.5, 0.95**0.5])
 
 
-def test_anchors_of_the_small_model_are_those_that_a_real_file_rounds(data: Path) -> None:
+def test_small_model_anchors_round_like_a_real_file(data: Path) -> None:
     """The published 0.75 model has its anchors in 8 bits: ours differ by no more than a step of theirs (0.00645)."""
     onnx = pytest.importorskip("onnx")
     graph = onnx.load(str(data / "models/ssd_mobilenet_v1_075_fp32.onnx")).graph
@@ -55,7 +55,7 @@ def test_anchors_of_the_small_model_are_those_that_a_real_file_rounds(data: Path
     assert np.abs(onnx.numpy_helper.to_array(row) - mobilenet_anchors()).max() < 0.00645
 
 
-def test_anchors_of_the_large_model() -> None:
+def test_large_model_anchors() -> None:
     """Facts: 15130, by kind, then row, then column; sizes of whole pixels at 1200; clamped to 0 to 1."""
     anchors = resnet34_anchors()
     assert anchors.shape == (15130, 4)
@@ -68,7 +68,7 @@ def test_anchors_of_the_large_model() -> None:
 
 
 def plain(boxes: Any, scores: Any, rule: Rule) -> list[tuple[float, int, int]]:
-    """The selection as it is defined: class by class, box by box."""
+    """Suppression by definition: class by class, box by box."""
     kept = []
     for kind in range(scores.shape[1]):
         order = [row for row in np.argsort(-scores[:, kind], kind="stable") if scores[row, kind] > rule.score_above]
@@ -91,8 +91,8 @@ def overlaps(one: Any, other: Any, rule: Rule) -> bool:
 @pytest.mark.parametrize("candidates", [10, 1000])
 @pytest.mark.parametrize("from_iou", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_selection_is_the_greedy_one(total: int, candidates: int, from_iou: bool, seed: int) -> None:
-    """Crowded boxes of classes with none, few and many candidates, against the loop by definition."""
+def test_nms_is_greedy(total: int, candidates: int, from_iou: bool, seed: int) -> None:
+    """Crowded boxes of classes with none, few and many candidates, compared with the loop by definition."""
     rng = np.random.default_rng(seed)
     near = rng.uniform(0, 0.8, (300, 2))
     boxes = np.concatenate([near, near + rng.uniform(0.1, 0.4, (300, 2))], 1)
@@ -105,16 +105,16 @@ def test_selection_is_the_greedy_one(total: int, candidates: int, from_iou: bool
     assert np.allclose(found[0].numpy(), boxes[[row for _, _, row in expected]])
 
 
-def test_two_boxes_that_overlap_by_just_the_bound() -> None:
-    """The reference's PyTorch loops differ: ssd-resnet34 keeps what overlaps by less than the bound, ssd-mobilenet what does
-    not overlap by more."""
+def test_boxes_overlapping_exactly_at_the_threshold() -> None:
+    """The reference's PyTorch loops differ: ssd-resnet34 keeps boxes that overlap by less than the threshold, ssd-mobilenet
+    also those that overlap by exactly that much."""
     boxes = torch.tensor([[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 0.5]])
     scores = torch.tensor([[0.9], [0.8]])
     assert len(detect(boxes, scores, Rule(0.1, 0.5, 10, 10))[1]) == 2
     assert len(detect(boxes, scores, Rule(0.1, 0.5, 10, 10, from_iou=True))[1]) == 1
 
 
-def test_no_box_above_the_bound_is_an_empty_result() -> None:
+def test_no_box_above_threshold_is_an_empty_result() -> None:
     """The reference crashes on such an image (facts, section 1)."""
     network = SSDResNet34().eval()
     scores, offsets = torch.zeros(2, 15130, 81), torch.zeros(2, 15130, 4)
@@ -126,7 +126,7 @@ def test_no_box_above_the_bound_is_an_empty_result() -> None:
     assert one[2].tolist() == [5]
 
 
-def test_detections_of_the_large_model_ascend() -> None:
+def test_large_model_detections_are_ascending() -> None:
     network = SSDResNet34().eval()
     scores = torch.zeros(1, 15130, 81)
     scores[0, :, 0] = 9
@@ -138,7 +138,7 @@ def test_detections_of_the_large_model_ascend() -> None:
     assert found.tolist() == sorted(found.tolist())
 
 
-def test_decoding_by_hand() -> None:
+def test_decoding_matches_manual_computation() -> None:
     """Facts: offsets of y, x over 10 and of height, width over 5; xy × 0.1 and wh × 0.2 in the large model."""
     small, large = SSDMobileNet(), SSDResNet34()
     offsets = torch.zeros(1, 1917, 4)
@@ -161,8 +161,8 @@ def test_decoding_by_hand() -> None:
 
 @pytest.mark.parametrize("side", [300, 75, 19, 10, 5])
 @pytest.mark.parametrize("stride", [1, 2])
-def test_padding_is_tensorflows_same(side: int, stride: int) -> None:
-    """https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2: the odd row and column are behind."""
+def test_padding_is_tensorflow_same(side: int, stride: int) -> None:
+    """https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2: the odd row and column are at the end."""
     from object_detection.models.ssd_mobilenet import SameConv
 
     conv = SameConv(1, 1, 3, stride=stride, bias=False)
@@ -178,7 +178,7 @@ def test_padding_is_tensorflows_same(side: int, stride: int) -> None:
 
 
 def seeded(network: Any) -> Any:
-    """Weights and running statistics that a fault would show in."""
+    """Weights and running statistics in which an error would show."""
     torch.manual_seed(0)
     for layer in network.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
@@ -200,7 +200,7 @@ def test_folding_changes_nothing(depth: float) -> None:
         assert torch.allclose(one, other, atol=1e-4, rtol=1e-4)
 
 
-def test_a_batch_gives_what_its_images_give_alone() -> None:
+def test_batch_equals_single_images() -> None:
     network = seeded(SSDMobileNet())
     images = torch.rand(3, 3, 300, 300) * 2 - 1
     alone = [torch.cat(parts) for parts in zip(*(network.heads(image[None]) for image in images), strict=True)]
@@ -218,7 +218,7 @@ def test_a_batch_gives_what_its_images_give_alone() -> None:
         (lambda state: [state.pop(name) for name in list(state) if name.startswith("predictors")], "and 20 more"),
     ],
 )
-def test_weights_that_do_not_fit_are_told_by_name(tmp_path: Path, change: Any, why: str) -> None:
+def test_mismatched_weights_are_named(tmp_path: Path, change: Any, why: str) -> None:
     state = {name: value.clone() for name, value in SSDMobileNet().state_dict().items()}
     change(state)
     path = tmp_path / "model.safetensors"
@@ -229,7 +229,7 @@ def test_weights_that_do_not_fit_are_told_by_name(tmp_path: Path, change: Any, w
 
 
 @pytest.mark.parametrize("content", [b"", b"noise" * 10, None])
-def test_a_damaged_file_of_weights_is_told(tmp_path: Path, content: bytes | None) -> None:
+def test_corrupt_weights_file_is_reported(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "model.safetensors"
     if content is not None:
         path.write_bytes(content)
@@ -238,7 +238,7 @@ def test_a_damaged_file_of_weights_is_told(tmp_path: Path, content: bytes | None
 
 
 @pytest.mark.parametrize("options", [{"precision": "bf16"}, {"channels_last": "no"}])
-def test_options_of_pytorch_keep_the_detections(options: dict[str, str], tmp_path: Path) -> None:
+def test_pytorch_options_keep_detections(options: dict[str, str], tmp_path: Path) -> None:
     """In bfloat16 scores change by less than 0.02; the layout of memory changes nothing."""
     from object_detection.backends.torch import load
 
@@ -250,7 +250,7 @@ def test_options_of_pytorch_keep_the_detections(options: dict[str, str], tmp_pat
     assert np.all(moved < (0.02 if "precision" in options else 1e-5))
 
 
-def test_pytorch_compiles_with_a_compiler_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pytorch_compile_needs_a_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from object_detection.backends.torch import load
 
     monkeypatch.setenv("CXX", "no-such-compiler")

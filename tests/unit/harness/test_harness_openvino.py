@@ -1,4 +1,4 @@
-"""OpenVINO's Python bindings in two threads at once."""
+"""OpenVINO's Python bindings in two concurrent threads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("openvino")
 HARNESS = Path(object_detection.__file__).parents[1]
 
-# both threads use a type of OpenVINO for the first time; without the backend's import most of these processes hang
+# both threads use an OpenVINO type for the first time; without the backend's import most of these processes hang
 _TWO_THREADS = """
 import sys, threading
 sys.path.insert(0, sys.argv[1])
@@ -31,6 +31,6 @@ for thread in threads:
 """
 
 
-def test_two_sessions_may_begin_at_the_same_time() -> None:
+def test_two_sessions_may_start_concurrently() -> None:
     for _ in range(3):
         subprocess.run([sys.executable, "-c", _TWO_THREADS, str(HARNESS)], check=True, timeout=60)

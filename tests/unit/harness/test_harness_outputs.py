@@ -1,4 +1,4 @@
-"""Impossible outputs fail the run with sample, output and value; odd ones are remarks; honest ones are neither."""
+"""Impossible outputs fail the run with sample, output and value; odd ones are remarked; valid ones are neither."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def answer(
     categories: tuple[int, ...] = (1, 2, 3),
     dtype: Any = np.float32,
 ) -> OutputCheck:
-    """Pack the answer for two images of three rows; the second row of the second image is the one given."""
+    """Pack the answer for two images with three detections each; the second detection of the second image is the given one."""
     boxes, scores = np.tile(np.array(BOX, dtype), (2, 3, 1)), np.full((2, 3), 0.25, dtype)
     kinds, counts = np.ones((2, 3), dtype), np.full(2, 2.0)
     boxes[1, 1], scores[1, 1], kinds[1, 1], counts[1] = box, score, kind, count
@@ -43,7 +43,7 @@ def answer(
 
 
 @pytest.mark.parametrize(
-    ("what", "told"),
+    ("what", "message"),
     [
         ({"box": (0.1, np.nan, 0.5, 0.6)}, r"boxes for sample 9 \(9.png\) has \[0.1, nan, 0.5, 0.6\]: not finite"),
         ({"box": (0.1, 0.2, np.inf, 0.6)}, r"boxes for sample 9 \(9.png\) has \[0.1, 0.2, inf, 0.6\]: not finite"),
@@ -66,8 +66,8 @@ def answer(
     ],
     ids=str,
 )
-def test_impossible_value_is_told_with_its_sample_and_output(what: dict[str, Any], told: str) -> None:
-    with pytest.raises(HarnessError, match=f"^the model's output {told}"):
+def test_impossible_value_names_sample_and_output(what: dict[str, Any], message: str) -> None:
+    with pytest.raises(HarnessError, match=f"^the model's output {message}"):
         answer(**what)
 
 
@@ -86,20 +86,20 @@ def test_number_beyond_32_bits_is_impossible() -> None:
         ("count", np.array([1 + 0j])),
     ],
 )
-def test_what_is_no_number_is_an_error(name: str, array: Any) -> None:
+def test_nan_is_an_error(name: str, array: Any) -> None:
     outputs = {"boxes": np.zeros((1, 1, 4)), "scores": np.zeros((1, 1)), "classes": np.ones((1, 1)), "count": np.ones(1)}
     with pytest.raises(HarnessError, match=f"output {name} has the type .*, not real numbers"):
         pack(MODEL, [0], *{**outputs, name: array}.values())
 
 
-def test_order_of_the_corners_is_the_models_own() -> None:
+def test_corner_order_is_the_models() -> None:
     with pytest.raises(
         HarnessError, match=r"has \[0.5, 0.2, 0.1, 0.6\]: an inverted box \(corners are xmin, ymin, xmax, ymax\)"
     ):
         answer(box=(0.5, 0.2, 0.1, 0.6), model=replace(MODEL, box_order="xyxy"))
 
 
-def test_model_that_counts_its_classes_from_0_is_told_in_its_own_numbers() -> None:
+def test_zero_based_class_is_reported_in_model_numbers() -> None:
     model = replace(MODEL, class_offset=1)
     assert not answer(kind=0, model=model).odd
     with pytest.raises(HarnessError, match=r"has -1: not an integer from 0 to 89"):
@@ -107,7 +107,7 @@ def test_model_that_counts_its_classes_from_0_is_told_in_its_own_numbers() -> No
 
 
 @pytest.mark.parametrize("kind", [0, 4])
-def test_contiguous_class_has_to_be_one_of_the_data_set(kind: int) -> None:
+def test_contiguous_class_must_be_in_the_data_set(kind: int) -> None:
     model = replace(MODEL, classes_are="contiguous")
     with pytest.raises(HarnessError, match=f"has {kind}: not an integer from 1 to 3"):
         answer(kind=kind, model=model)
@@ -117,8 +117,8 @@ def test_contiguous_class_has_to_be_one_of_the_data_set(kind: int) -> None:
 @pytest.mark.parametrize(
     "what",
     [
-        {"count": 1, "box": (np.nan,) * 4, "score": np.nan, "kind": -7},  # behind the count
-        {"score": 0.0, "box": (0.0, 0.0, 0.0, 0.0)},  # padding of a fixed number of rows
+        {"count": 1, "box": (np.nan,) * 4, "score": np.nan, "kind": -7},  # after the count
+        {"score": 0.0, "box": (0.0, 0.0, 0.0, 0.0)},  # padding of a fixed number of detections
         {"score": 1.0 + 1e-6},
         {"score": 1.0009765625, "dtype": np.float16, "box": (0.0, 0.0, 1.0, 1.0)},  # the next 16-bit float above 1
         {"box": (-0.02, -0.3, 1.01, 1.2)},  # decoders that do not clip
@@ -127,18 +127,18 @@ def test_contiguous_class_has_to_be_one_of_the_data_set(kind: int) -> None:
     ],
     ids=str,
 )
-def test_honest_answers_are_neither_errors_nor_odd(what: dict[str, Any]) -> None:
+def test_valid_answers_are_neither_errors_nor_odd(what: dict[str, Any]) -> None:
     assert not answer(**what).odd
 
 
-def test_rows_below_the_cut_are_padding_but_for_their_scores() -> None:
+def test_detections_below_threshold_are_padding_except_scores() -> None:
     model = replace(MODEL, score_above=0.3)
     assert not answer(score=0.1, box=(9.0, 9.0, 1.0, 1.0), kind=0, model=model).odd
-    with pytest.raises(HarnessError, match="has nan"):  # no comparison would keep it
+    with pytest.raises(HarnessError, match="has nan"):  # comparisons with NaN would drop it
         answer(score=np.nan, model=model)
 
 
-def test_what_is_odd_is_counted_and_the_first_is_named() -> None:
+def test_odd_values_are_counted_and_the_first_is_named() -> None:
     checks = [answer(kind=0), answer(kind=77), answer(box=(10.0, 20.0, 200.0, 100.0)), answer(box=(0.1, 1.2, 0.2, 1.3))]
     found = remarks(checks)
     assert found["class"] == "2 detections have a class that the data set does not have, the first 0 for sample 9 (9.png)"
@@ -146,7 +146,7 @@ def test_what_is_odd_is_counted_and_the_first_is_named() -> None:
     assert remarks(checks) == {}
 
 
-def test_without_detections_there_is_nothing_to_check() -> None:
+def test_nothing_to_check_without_detections() -> None:
     empty = np.zeros((2, 0))
     rows = pack(MODEL, [0, 1], np.zeros((2, 0, 4)), empty, empty, np.zeros(2))
     assert [len(row) for row in rows] == [0, 0]
@@ -163,7 +163,7 @@ return boxes, scores, classes, counts
 
 
 @pytest.mark.parametrize("scenario", ["singlestream", "offline"])
-def test_run_with_an_impossible_answer_leaves_no_results(
+def test_run_with_impossible_answer_leaves_no_results(
     harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]], plugin: Callable[[str], Path], scenario: str
 ) -> None:
     for name in ("cv2", "mlperf_loadgen"):
@@ -175,7 +175,7 @@ def test_run_with_an_impossible_answer_leaves_no_results(
     assert not (outcome.folder / "results.json").exists()
 
 
-def test_run_with_odd_answers_says_so_in_its_results(
+def test_odd_answers_are_remarked_in_results(
     harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]], plugin: Callable[[str], Path]
 ) -> None:
     for name in ("cv2", "mlperf_loadgen", "pycocotools"):
@@ -186,7 +186,7 @@ def test_run_with_odd_answers_says_so_in_its_results(
     assert unanswered.startswith("the model never detects ")
 
 
-def test_demo_model_has_nothing_odd(harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]]) -> None:
+def test_demo_model_has_no_odd_answers(harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]]) -> None:
     for name in ("cv2", "mlperf_loadgen", "onnxruntime", "pycocotools"):
         pytest.importorskip(name)
     outcome = harness(spec_for())

@@ -1,4 +1,4 @@
-"""An accuracy run in parts: the merged log is byte for byte that of one run; parts that do not fit are refused."""
+"""An accuracy run in parts: the merged log equals that of one run byte for byte; mismatched parts are rejected."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOG = "accuracy/mlperf_log_accuracy.json"
 def runs(
     request: pytest.FixtureRequest, harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]]
 ) -> tuple[Any, list[Any], Any]:
-    """One run over 16 images, of which 6 are loaded at once; the same in three parts; and the parts merged."""
+    """One run over 16 images with 6 loaded at a time; the same in three parts; and the parts merged."""
     some = {"sessions": 1, "batch_size": 2, "loadgen_changes": {"performance_sample_count": 6}}
     whole = harness(spec_for(request.param, "accuracy", **some))
     parts = [harness(spec_for(request.param, "accuracy", part={"index": each, "count": 3}, **some)) for each in range(3)]
@@ -31,7 +31,7 @@ def runs(
     return whole, parts, merged
 
 
-def test_the_merged_log_is_that_of_one_run(runs: tuple[Any, list[Any], Any]) -> None:
+def test_merged_log_equals_log_of_one_run(runs: tuple[Any, list[Any], Any]) -> None:
     whole, parts, merged = runs
     assert (merged.folder / LOG).read_bytes() == (whole.folder / LOG).read_bytes()
     for name in ("accuracy.txt", "detections.json", "samples.json"):
@@ -43,7 +43,7 @@ def test_the_merged_log_is_that_of_one_run(runs: tuple[Any, list[Any], Any]) -> 
     assert min(map(len, samples)) >= 4
 
 
-def test_parts_that_do_not_fit_are_refused(runs: tuple[Any, list[Any], Any], tmp_path: Path) -> None:
+def test_mismatched_parts_are_rejected(runs: tuple[Any, list[Any], Any], tmp_path: Path) -> None:
     folders = [part.folder for part in runs[1]]
     with pytest.raises(HarnessError, match="no part has answered sample"):
         read_parts(folders[:2], 16)

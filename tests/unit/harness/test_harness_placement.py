@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from object_detection.backends.cuda import gpus, number_of, visible
-from object_detection.placement import Topology, bound_to, cores_of, devices, most_sessions, places, read_topology
+from object_detection.placement import Topology, bound_to, cores_of, devices, max_sessions, places, read_topology
 
 TWO = Topology((tuple(range(4)), tuple(range(4, 8))))
 
@@ -26,11 +26,11 @@ def nodes_in(folder: Path, *lists: str) -> Path:
 @pytest.mark.parametrize(
     ("text", "expected"), [("", []), ("5", [5]), ("0-2", [0, 1, 2]), ("0-1,64-65\n", [0, 1, 64, 65]), ("3,1-2", [3, 1, 2])]
 )
-def test_lists_of_cores_are_read(text: str, expected: list[int]) -> None:
+def test_core_lists_are_parsed(text: str, expected: list[int]) -> None:
     assert cores_of(text) == expected
 
 
-def test_nodes_have_the_cores_that_the_process_may_use(tmp_path: Path) -> None:
+def test_nodes_have_only_usable_cores(tmp_path: Path) -> None:
     folder = nodes_in(tmp_path, "0-3,8-11", "4-7,12-15", "")
     assert read_topology(range(16), folder).nodes == ((0, 1, 2, 3, 8, 9, 10, 11), (4, 5, 6, 7, 12, 13, 14, 15))
     assert read_topology([2, 3, 4], folder).nodes == ((2, 3), (4,))
@@ -38,11 +38,11 @@ def test_nodes_have_the_cores_that_the_process_may_use(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lists", [(), ("0-1",), ("zero",)], ids=["none", "not all", "no numbers"])
-def test_machine_that_does_not_say_has_one_node(tmp_path: Path, lists: tuple[str, ...]) -> None:
+def test_machine_without_topology_has_one_node(tmp_path: Path, lists: tuple[str, ...]) -> None:
     assert read_topology([0, 1, 2, 3], nodes_in(tmp_path, *lists)).nodes == ((0, 1, 2, 3),)
 
 
-def test_ten_nodes_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+def test_ten_nodes_are_sorted_by_number(tmp_path: Path) -> None:
     found = read_topology(range(11), nodes_in(tmp_path, *map(str, range(11))))
     assert found.nodes == tuple((number,) for number in range(11))
 
@@ -53,7 +53,7 @@ def test_this_machine_has_the_cores_of_this_process() -> None:
 
 
 @pytest.mark.parametrize("sessions", [2, 3, 8, 16])
-def test_sessions_are_dealt_evenly(sessions: int) -> None:
+def test_sessions_are_distributed_evenly(sessions: int) -> None:
     found = Counter(places(TWO, sessions, 1))
     assert sum(found.values()) == sessions
     assert set(found) == set(TWO.nodes)
@@ -66,16 +66,16 @@ def test_larger_node_has_more_sessions() -> None:
 
 
 @pytest.mark.parametrize(("sessions", "threads"), [(1, 4), (1, 8), (2, 8), (4, 5)])
-def test_session_that_does_not_fit_into_a_node_is_not_bound(sessions: int, threads: int) -> None:
+def test_session_larger_than_a_node_is_not_pinned(sessions: int, threads: int) -> None:
     assert places(TWO, sessions, threads) == [()] * sessions
 
 
-def test_machine_of_one_node_leaves_threads_to_the_system() -> None:
+def test_single_node_leaves_placement_to_the_system() -> None:
     assert places(Topology((tuple(range(256)),)), 128, 2) == [()] * 128
 
 
-def test_threads_that_are_started_meanwhile_are_bound_too() -> None:
-    """As those of a framework are, which starts them when it loads a model."""
+def test_threads_started_meanwhile_are_pinned_too() -> None:
+    """Like threads that a framework starts when it loads a model."""
     before = os.sched_getaffinity(0)
     one, seen = [min(before)], []
     with bound_to(one):
@@ -87,21 +87,21 @@ def test_threads_that_are_started_meanwhile_are_bound_too() -> None:
 
 
 @pytest.mark.parametrize("cores", [[], [4095]], ids=["not bound", "no such core"])
-def test_thread_stays_where_it_is(cores: list[int]) -> None:
+def test_pinned_thread_stays_on_its_cores(cores: list[int]) -> None:
     before = os.sched_getaffinity(0)
     with bound_to(cores):
         assert os.sched_getaffinity(0) == before
 
 
-def test_sessions_fit_into_half_of_the_free_memory(tmp_path: Path) -> None:
+def test_sessions_fit_into_half_of_free_memory(tmp_path: Path) -> None:
     model, memory = tmp_path / "model.onnx", tmp_path / "meminfo"
     model.write_bytes(bytes(1 << 20))
     memory.write_text("MemTotal:       99999999 kB\nMemAvailable:   1392640 kB\n")  # 1360 MiB: half is 680, a session takes 68
-    assert most_sessions(model, memory) == 10
+    assert max_sessions(model, memory) == 10
     memory.write_text("MemAvailable:   1000 kB\n")
-    assert most_sessions(model, memory) == 1
+    assert max_sessions(model, memory) == 1
     memory.write_text("")
-    assert most_sessions(model, memory) == 512
+    assert max_sessions(model, memory) == 512
 
 
 @pytest.mark.parametrize(

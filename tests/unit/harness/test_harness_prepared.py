@@ -29,19 +29,19 @@ LARGE = replace(SMALL, name="large", side=1200, scaling="imagenet", layout="NCHW
 
 @pytest.fixture
 def made(demo_set: Path, tmp_path: Path) -> Callable[..., tuple[Preprocessed, dict[str, Any]]]:
-    """A data set made ready, and its annotations."""
+    """A prepared data set and its annotations."""
 
     def make(part: str, side: int, library: str = "opencv") -> tuple[Preprocessed, dict[str, Any]]:
         prepare(demo_set / "val2017", demo_set / "annotations/instances_val2017.json", part, side, library, tmp_path)
-        told = json.loads((tmp_path / "dataset.json").read_text())
-        ready = told["preprocessed"]
-        annotations = json.loads((tmp_path / told["annotations"]).read_text())
+        description = json.loads((tmp_path / "dataset.json").read_text())
+        ready = description["preprocessed"]
+        annotations = json.loads((tmp_path / description["annotations"]).read_text())
         return Preprocessed(**{**ready, "file": tmp_path / ready["file"]}), annotations
 
     return make
 
 
-def test_bytes_of_the_small_input_are_kept_as_they_are(made: Any, demo_set: Path) -> None:
+def test_small_input_bytes_are_stored_unchanged(made: Any, demo_set: Path) -> None:
     ready, annotations = made("first.20", 300)
     images = PreparedImages(ready, SMALL)
     assert ready.file.stat().st_size < 20 * 300 * 300 * 3 + 1000
@@ -51,7 +51,7 @@ def test_bytes_of_the_small_input_are_kept_as_they_are(made: Any, demo_set: Path
 
 @pytest.mark.parametrize("model", [LARGE, SMALL, replace(LARGE, side=300, scaling="plus-minus-one")])
 def test_decoded_images_give_every_input_bit_for_bit(made: Any, demo_set: Path, model: Model) -> None:
-    """A float32 input of 1200 × 1200 takes 17.28 MB; its image takes its own pixels."""
+    """A float32 input of 1200 × 1200 takes 17.28 MB; its image takes only its own pixels."""
     ready, annotations = made("first.3", 1200)
     images = PreparedImages(ready, model)
     assert ready.file.stat().st_size == sum(3 * row["width"] * row["height"] for row in annotations["images"])
@@ -62,7 +62,7 @@ def test_decoded_images_give_every_input_bit_for_bit(made: Any, demo_set: Path, 
 
 
 @pytest.mark.parametrize("side", [300, 1200])
-def test_pillow_scales_as_pillow_does(made: Any, demo_set: Path, side: int) -> None:
+def test_pillow_resize_matches_pillow(made: Any, demo_set: Path, side: int) -> None:
     image = pytest.importorskip("PIL.Image")
     ready, annotations = made("last.2", side, "pillow")
     found = PreparedImages(ready, replace(SMALL, side=side))
@@ -72,7 +72,7 @@ def test_pillow_scales_as_pillow_does(made: Any, demo_set: Path, side: int) -> N
         assert np.array_equal(found.load(index), np.asarray(expected))
 
 
-def test_rounded_bytes_are_not_given_to_a_model_that_takes_floats(made: Any) -> None:
+def test_rounded_bytes_are_not_given_to_float_models(made: Any) -> None:
     ready, _ = made("first.2", 300)
     with pytest.raises(HarnessError, match="300 × 300 bytes; the model large expects 1200 × 1200 float32") as caught:
         PreparedImages(ready, LARGE)
@@ -86,7 +86,7 @@ def test_parts(part: str, expected: list[int]) -> None:
     assert [row["id"] for row in chosen([{"id": number} for number in range(4)], part)] == expected
 
 
-def test_annotations_are_those_of_the_images(made: Any) -> None:
+def test_annotations_match_the_images(made: Any) -> None:
     _, annotations = made("last.20", 300)
     ids = {row["id"] for row in annotations["images"]}
     assert len(ids) == 20
@@ -94,7 +94,7 @@ def test_annotations_are_those_of_the_images(made: Any) -> None:
     assert annotations["categories"]
 
 
-def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
+def test_full_disk_is_reported_before_writing(
     demo_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(prepared, "shutil", SimpleNamespace(disk_usage=lambda path: shutil._ntuple_diskusage(1, 1, 1000)))
@@ -104,10 +104,10 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_harness_takes_a_prepared_set_without_its_images(
+def test_harness_uses_prepared_data_set_without_images(
     harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]], made: Any, tmp_path: Path
 ) -> None:
-    """The same detections as from the images, which are no longer there."""
+    """The same detections as from the images, which no longer exist."""
     plain = harness(spec_for())
     ready, _ = made("full", 300)
     spec = spec_for()
@@ -120,7 +120,7 @@ def test_the_harness_takes_a_prepared_set_without_its_images(
     assert outcome.results["accuracy"] == plain.results["accuracy"]
 
 
-def test_images_without_annotations_are_left_out_only_when_asked(
+def test_unannotated_images_are_left_out_only_on_request(
     harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]], demo_set: Path, tmp_path: Path
 ) -> None:
     """The reference's PyTorch ssd-resnet34 drops the 48 images of val2017 that have none (facts, section 1)."""

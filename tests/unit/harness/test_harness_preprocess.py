@@ -1,4 +1,4 @@
-"""Pre-processing equals the v1.0.1 reference's bit for bit, and a broken image is named instead of guessed at."""
+"""Pre-processing equals the v1.0.1 reference's bit for bit, and broken images are named."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def jpeg(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=["made", "published"])
 def photographs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """JPEG files: twelve of noise, and twenty of COCO."""
+    """JPEG files: twelve of noise, and twenty from COCO."""
     if request.param == "made":
         folder = tmp_path_factory.mktemp("coco")
         coco_sets.write_coco(folder, images=12, drawn=True)
@@ -42,7 +42,7 @@ def photographs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     return sorted((request.getfixturevalue("data") / "coco79/val2017").glob("*.jpg"))[::4]
 
 
-def test_images_equal_the_reference_bit_for_bit(photographs: list[Path]) -> None:
+def test_images_match_reference_bit_for_bit(photographs: list[Path]) -> None:
     assert len(photographs) in (12, 20)
     for path in photographs:
         expected = reference(path, 300).astype(np.uint8)  # astype truncates, as the reference's np.asarray does
@@ -52,19 +52,19 @@ def test_images_equal_the_reference_bit_for_bit(photographs: list[Path]) -> None
 
 
 @pytest.mark.parametrize(("height", "width"), [(240, 320), (300, 300), (1, 1), (7, 900), (641, 479)])
-def test_any_shape_becomes_the_models_square(tmp_path: Path, height: int, width: int) -> None:
+def test_any_shape_becomes_model_square(tmp_path: Path, height: int, width: int) -> None:
     path = tmp_path / "image.png"
     cv2.imwrite(str(path), noise(height, width))
     assert np.array_equal(model_input(path, 300, "none", "NHWC"), reference(path, 300).astype(np.uint8))
 
 
-def test_values_are_truncated_and_not_rounded(tmp_path: Path) -> None:
+def test_values_are_truncated_not_rounded(tmp_path: Path) -> None:
     path = tmp_path / "two.png"
     cv2.imwrite(str(path), np.array([[[0, 0, 0], [255, 255, 255]]], np.uint8))
     exact = reference(path, 8)
     found = model_input(path, 8, "none", "NHWC")
     assert np.array_equal(found, np.floor(exact))
-    assert (np.rint(exact) != np.floor(exact)).any()  # else the image could not tell the two apart
+    assert (np.rint(exact) != np.floor(exact)).any()  # otherwise the image could not tell the two apart
 
 
 def test_plus_minus_one(jpeg: Path) -> None:
@@ -96,9 +96,9 @@ def test_layouts_hold_the_same_values(jpeg: Path, scaling: str) -> None:
     assert np.array_equal(rows.transpose(2, 0, 1), planes)
 
 
-def test_exif_orientation_is_ignored_as_annotations_are_of_the_stored_pixels(jpeg: Path, tmp_path: Path) -> None:
+def test_exif_orientation_is_ignored(jpeg: Path, tmp_path: Path) -> None:
     turned = tmp_path / "turned.jpg"
-    # EXIF of one entry, 0x0112 Orientation = 6: turn by a quarter
+    # EXIF with one entry, 0x0112 Orientation = 6: rotate by 90°
     tiff = b"II*\0\x08\0\0\0" + b"\x01\0" + b"\x12\x01\x03\0\x01\0\0\0\x06\0\0\0" + b"\0\0\0\0"
     turned.write_bytes(with_exif(jpeg.read_bytes(), tiff))
     assert np.array_equal(decode(turned), decode(jpeg))
@@ -106,7 +106,7 @@ def test_exif_orientation_is_ignored_as_annotations_are_of_the_stored_pixels(jpe
 
 
 def with_exif(jpeg: bytes, tiff: bytes) -> bytes:
-    """The JPEG with an APP1 segment after its start mark."""
+    """The JPEG with an APP1 segment after its start marker."""
     body = b"Exif\0\0" + tiff
     return jpeg[:2] + b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body + jpeg[2:]
 
@@ -128,13 +128,13 @@ def test_empty_image_is_named(tmp_path: Path) -> None:
     assert "is empty" in refused(tmp_path / "empty.jpg")
 
 
-def test_file_that_is_no_image_is_named(tmp_path: Path) -> None:
+def test_non_image_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "page.jpg").write_text("<html>not found</html>")
     assert "not an image" in refused(tmp_path / "page.jpg")
 
 
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.6, 0.9999])
-def test_jpeg_that_is_cut_short_is_named(jpeg: Path, tmp_path: Path, share: float) -> None:
+def test_truncated_jpeg_is_named(jpeg: Path, tmp_path: Path, share: float) -> None:
     """OpenCV fills the rest with grey and says nothing."""
     content = jpeg.read_bytes()
     path = tmp_path / "cut.jpg"
@@ -142,8 +142,8 @@ def test_jpeg_that_is_cut_short_is_named(jpeg: Path, tmp_path: Path, share: floa
     refused(path)
 
 
-def test_jpeg_cut_short_behind_a_thumbnail_is_named(jpeg: Path, tmp_path: Path) -> None:
-    """A thumbnail in the EXIF part has an end mark of its own, which is not the image's."""
+def test_jpeg_truncated_after_thumbnail_is_named(jpeg: Path, tmp_path: Path) -> None:
+    """A thumbnail in the EXIF part has an end marker of its own, which is not the image's."""
     small = cv2.imencode(".jpg", noise(16, 16))[1].tobytes()
     whole = with_exif(jpeg.read_bytes(), small)
     path = tmp_path / "cut.jpg"
@@ -151,14 +151,14 @@ def test_jpeg_cut_short_behind_a_thumbnail_is_named(jpeg: Path, tmp_path: Path) 
     refused(path)
 
 
-def test_jpeg_with_bytes_behind_its_end_is_read(jpeg: Path, tmp_path: Path) -> None:
+def test_jpeg_with_trailing_bytes_is_read(jpeg: Path, tmp_path: Path) -> None:
     path = tmp_path / "padded.jpg"
     path.write_bytes(jpeg.read_bytes() + b"\0" * 100)
     assert np.array_equal(decode(path), decode(jpeg))
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
-def test_png_that_is_cut_short_is_named(tmp_path: Path, share: float) -> None:
+def test_truncated_png_is_named(tmp_path: Path, share: float) -> None:
     path = tmp_path / "cut.png"
     cv2.imwrite(str(path), noise(120, 160))
     content = path.read_bytes()
@@ -169,10 +169,10 @@ def test_png_that_is_cut_short_is_named(tmp_path: Path, share: float) -> None:
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 @pytest.mark.parametrize("scaling", ["unit", "plus-minus-one", "imagenet"])
 @pytest.mark.parametrize(("mean", "std"), [((), ()), ((1.0, 2.0, 3.0), (4.0, 5.0, 6.0)), ((127.5,), ())])
-def test_scaling_is_that_of_plain_arithmetic_bit_for_bit(
+def test_resize_matches_plain_arithmetic_bit_for_bit(
     layout: str, scaling: str, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> None:
-    """The pixels are worked on in another order than one would write it, in place; and the given image stays as it is."""
+    """Pixels are processed in place in another order than usual; and the given image is unchanged."""
     image = np.random.default_rng(1).uniform(0, 255, (37, 64, 3)).astype(np.float32)
     before = image.copy()
     divisor = {"unit": 255, "imagenet": 255}.get(scaling, 1)

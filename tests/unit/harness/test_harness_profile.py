@@ -1,4 +1,4 @@
-"""Where the time of a sample goes: the stages add up to the sessions' time, and nothing else of a run changes."""
+"""Where the time of a sample goes: the stages add up to the sessions' time, and a run is otherwise unchanged."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STAGES = ("batch_us", "framework_us", "packing_us", "loadgen_us", "harness_us", 
 
 
 class Images:
-    """Stands where the image cache does."""
+    """Replaces the image cache."""
 
     def load(self, indices: Any) -> list[Any]:
         return [np.zeros((2, 2, 3), np.uint8) for _ in indices]
@@ -34,7 +34,7 @@ class Images:
 
 
 class Backend:
-    """A framework that answers at once."""
+    """A framework that answers immediately."""
 
     max_batch: int | None = None
     threads, layout = 1, "NHWC"
@@ -45,7 +45,7 @@ class Backend:
 
 @pytest.fixture
 def answered(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The samples that LoadGen got answers of."""
+    """The samples that LoadGen got answers for."""
     ids: list[int] = []
     monkeypatch.setattr(lg, "QuerySampleResponse", lambda sample, where, size: sample)
     monkeypatch.setattr(lg, "QuerySamplesComplete", ids.extend)
@@ -76,7 +76,7 @@ def test_every_sample_of_an_offline_query_is_counted(answered: list[int]) -> Non
     assert min(found.batch_us, found.framework_us, found.packing_us, found.loadgen_us) > 0
 
 
-def test_the_stages_add_up_to_the_time_of_the_session(answered: list[int]) -> None:
+def test_stages_add_up_to_session_time(answered: list[int]) -> None:
     team = workers(ProfiledWorker, 1)
     team[0].detect([1, 2])  # a measurement before the run, which does not count
     restart(team)
@@ -89,7 +89,7 @@ def test_the_stages_add_up_to_the_time_of_the_session(answered: list[int]) -> No
     assert sum(getattr(found, name) for name in STAGES) == pytest.approx((stages.last - stages.first) / 1e4, abs=0.01)
 
 
-def test_workers_that_do_not_time_have_no_profile(answered: list[int]) -> None:
+def test_untimed_workers_have_no_profile(answered: list[int]) -> None:
     team = workers(Worker, 1)
     InlineSUT(team[0], Path("unused")).issue(samples(1))
     assert answered == [0]
@@ -97,7 +97,7 @@ def test_workers_that_do_not_time_have_no_profile(answered: list[int]) -> None:
     assert profile(workers(ProfiledWorker, 1)) is None  # no sample
 
 
-def test_a_run_records_it_when_asked(harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]]) -> None:
+def test_run_records_profile_on_request(harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]]) -> None:
     found = harness(spec_for("singlestream", "performance", profile=True)).results["performance"]
     assert found["profile"]["samples"] == found["queries"]
     assert found["profile"]["framework_us"] > found["profile"]["packing_us"] > 0

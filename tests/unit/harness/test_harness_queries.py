@@ -1,4 +1,4 @@
-"""LoadGen's trace becomes columns whose percentiles are LoadGen's own."""
+"""LoadGen's trace is converted to columns with LoadGen's own percentiles."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SETTINGS = LoadGenSettings(
 
 
 class Answering:
-    """A system that answers at once, and its library."""
+    """A system that answers immediately, and its library."""
 
     done = 0
 
@@ -45,7 +45,7 @@ class Answering:
 
 
 @pytest.mark.parametrize("scenario", ["singlestream", "multistream", "server", "offline"])
-def test_columns_have_loadgens_percentiles(scenario: str, tmp_path: Path) -> None:
+def test_columns_have_loadgen_percentiles(scenario: str, tmp_path: Path) -> None:
     system = Answering()
     settings = loadgen.settings_for(scenario, "performance", SETTINGS, 500.0)
     loadgen.run(scenario, "performance", settings, SETTINGS, system, system, 16, tmp_path, trace=True)  # type: ignore[arg-type]
@@ -75,13 +75,11 @@ def test_columns_have_loadgens_percentiles(scenario: str, tmp_path: Path) -> Non
         ("no", False, 1000.0, 100.0, False),
     ],
 )
-def test_a_run_that_the_trace_would_disturb_has_none(
-    choice: str, official: bool, samples: float, rate: float, traced: bool
-) -> None:
+def test_run_disturbed_by_trace_has_no_columns(choice: str, official: bool, samples: float, rate: float, traced: bool) -> None:
     assert queries.is_traced(choice, official, samples, rate) is traced
 
 
-def test_the_columns_of_an_earlier_run_do_not_stay(tmp_path: Path) -> None:
+def test_columns_of_earlier_run_are_removed(tmp_path: Path) -> None:
     spec: Any = SimpleNamespace(scenario="singlestream", folder=tmp_path, loadgen=SETTINGS, trace="yes", official=False)
     system: Any = Answering()
     layout = Layout(sessions=1, threads=1, batch_size=1)

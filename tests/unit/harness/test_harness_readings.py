@@ -1,4 +1,4 @@
-"""Other readings of a model: what a trial of them prepares."""
+"""Other interpretations of a model: what a trial of them prepares."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Blind:
         return [np.zeros((0, 7), np.float32)]
 
 
-def test_only_the_images_of_the_trial_are_prepared_again(tmp_path: Path) -> None:
+def test_only_trial_images_are_prepared_again(tmp_path: Path) -> None:
     count = IMAGES + 5
     content: dict[str, Any] = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "box"}]}
     for number in range(count):
@@ -54,7 +54,7 @@ def test_only_the_images_of_the_trial_are_prepared_again(tmp_path: Path) -> None
     blind: Any = Blind()
     assert Advisor(spec, images, SampleLibrary(ImageCache(spec, images))).advice(blind) == ""
     prepared = sorted(len(np.load(path)) for path in (tmp_path / "cache").glob("*.npy"))
-    assert prepared == [IMAGES, count]  # the colours in the other order, and the run's own
+    assert prepared == [IMAGES, count]  # the other channel order, and the run's own
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Both scorers give the same figures, and a run says which one it used."""
+"""Both scorers give the same figures, and a run records which one it used."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIZES = ((9, 9), (25, 40), (60, 80), (200, 150))
 
 
 def street(chance: random.Random) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Objects of all sizes, crowds, two categories without objects, detections near them, many of them with equal scores."""
+    """Objects of all sizes, crowds, two categories without objects, and detections near them, many with equal scores."""
     objects: list[dict[str, Any]] = []
     found: list[dict[str, Any]] = []
     for image in range(1, 41):
@@ -41,7 +41,7 @@ def street(chance: random.Random) -> tuple[dict[str, Any], list[dict[str, Any]]]
 
 
 def crowded(chance: random.Random) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """More than a hundred detections an image and category, of which COCO takes the best; objects that overlap equally."""
+    """More than a hundred detections per image and category, of which COCO keeps the best; equally overlapping objects."""
     objects: list[dict[str, Any]] = []
     found: list[dict[str, Any]] = []
     for image in range(1, 7):
@@ -55,7 +55,7 @@ def crowded(chance: random.Random) -> tuple[dict[str, Any], list[dict[str, Any]]
 
 
 def strange(chance: random.Random) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Images with crowds alone, images without objects, a category of one object, and boxes of no extent."""
+    """Images with only crowds, images without objects, a category with one object, and boxes without extent."""
     objects = [
         {"id": 1, "image_id": 1, "category_id": 3, "bbox": [5, 5, 50, 50], "area": 2500, "iscrowd": 1},
         {"id": 2, "image_id": 2, "category_id": 90, "bbox": [5, 5, 50, 50], "area": 2500, "iscrowd": 0},
@@ -83,7 +83,7 @@ def content(images: int, objects: list[dict[str, Any]], kinds: int) -> dict[str,
 @needs_faster
 @pytest.mark.parametrize("made", [street, crowded, strange])
 @pytest.mark.parametrize("seed", [1, 2])
-def test_figures_are_those_of_pycocotools(made: Callable[..., Any], seed: int) -> None:
+def test_figures_match_pycocotools(made: Callable[..., Any], seed: int) -> None:
     annotations, found = made(random.Random(seed))
     ids = [row["id"] for row in annotations["images"]]
     exact, fast = (evaluate(annotations, found, ids, name) for name in (scorer.PYCOCOTOOLS, scorer.FASTER))
@@ -102,7 +102,7 @@ def test_figures_are_those_of_pycocotools(made: Callable[..., Any], seed: int) -
 
 
 @needs_faster
-def test_images_that_were_not_seen_do_not_count() -> None:
+def test_unseen_images_do_not_count() -> None:
     annotations, found = street(random.Random(5))
     some = [row["id"] for row in annotations["images"]][::3]
     figures = [evaluate(annotations, found, some, name)[0] for name in (scorer.PYCOCOTOOLS, scorer.FASTER)]
@@ -110,25 +110,25 @@ def test_images_that_were_not_seen_do_not_count() -> None:
     assert figures[0] != evaluate(annotations, found, [row["id"] for row in annotations["images"]])[0]
 
 
-def test_results_are_not_changed_by_scoring() -> None:
+def test_scoring_does_not_change_results() -> None:
     annotations, found = street(random.Random(6))
     before = [dict(row) for row in found]
     evaluate(annotations, found, [1, 2, 3])
     assert found == before
 
 
-def test_an_official_run_is_scored_by_pycocotools() -> None:
+def test_official_run_is_scored_by_pycocotools() -> None:
     assert scorer.chosen("auto", True) == scorer.PYCOCOTOOLS
 
 
 @pytest.mark.parametrize("missing", [True, False])
-def test_the_fast_scorer_is_taken_where_it_is_installed(monkeypatch: pytest.MonkeyPatch, missing: bool) -> None:
+def test_fast_scorer_is_used_where_installed(monkeypatch: pytest.MonkeyPatch, missing: bool) -> None:
     monkeypatch.setattr(scorer, "_version", lambda name: "" if missing and name == scorer.FASTER else "1.0")
     assert scorer.chosen("auto", False) == (scorer.PYCOCOTOOLS if missing else scorer.FASTER)
     assert scorer.chosen("pycocotools", False) == scorer.PYCOCOTOOLS
 
 
-def test_a_scorer_that_is_not_installed_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_scorer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scorer, "_version", lambda name: "")
     with pytest.raises(HarnessError, match="faster-coco-eval is not installed") as caught:
         scorer.chosen("faster-coco-eval", False)
@@ -136,7 +136,7 @@ def test_a_scorer_that_is_not_installed_is_an_error(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("name", SCORERS)
-def test_a_run_records_its_scorer(harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]], name: str) -> None:
+def test_run_records_its_scorer(harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]], name: str) -> None:
     found = harness(spec_for("offline", "accuracy", scorer=name)).results["accuracy"]
     assert found["scorer"] == f"{name} {version(name)}"
     assert found["mAP"] > 0.1

@@ -1,4 +1,4 @@
-"""The demo data set: any part of it drawn again is the same, and its annotations are exact."""
+"""The demo data set: any part of it is reproducible, and its annotations are exact."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def write(shapes_file: Path, folder: Path, count: int, *words: str) -> dict[str,
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_same_seed_gives_the_same_bytes(shapes_file: Path, tmp_path: Path) -> None:
+def test_same_seed_gives_same_bytes(shapes_file: Path, tmp_path: Path) -> None:
     first, second = write(shapes_file, tmp_path / "a", 6), write(shapes_file, tmp_path / "b", 6)
     assert first == second
     assert len(first) == 7
 
 
-def test_image_does_not_depend_on_how_many_there_are(demo_set: Path, shapes_file: Path, tmp_path: Path) -> None:
+def test_image_does_not_depend_on_image_count(demo_set: Path, shapes_file: Path, tmp_path: Path) -> None:
     few = write(shapes_file, tmp_path, 3)
     for number in (1, 2, 3):
         name = f"val2017/{number:012d}.png"
@@ -57,7 +57,7 @@ def test_image_does_not_depend_on_how_many_there_are(demo_set: Path, shapes_file
     assert rows[0] == [row for row in rows[1] if row["image_id"] <= 3]
 
 
-def test_annotations_are_as_coco_has_them(shapes: ModuleType, demo_set: Path) -> None:
+def test_annotations_have_coco_format(shapes: ModuleType, demo_set: Path) -> None:
     content = json.loads((demo_set / "annotations" / "instances_val2017.json").read_text())
     sizes = {row["id"]: (row["width"], row["height"]) for row in content["images"]}
     for row in content["images"]:
@@ -73,8 +73,8 @@ def test_annotations_are_as_coco_has_them(shapes: ModuleType, demo_set: Path) ->
         assert 0 < row["area"] <= w * h
 
 
-def test_boxes_are_the_exact_extent_of_what_is_visible(shapes: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Painted again from the masks of the shapes that were taken."""
+def test_boxes_are_exact_extent_of_visible_shapes(shapes: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recomputed from the masks of the drawn shapes."""
     fits, taken = shapes._fits, []
 
     def watched(inside: Any, owner: Any, window: Any, size: float) -> bool:
@@ -96,7 +96,7 @@ def test_boxes_are_the_exact_extent_of_what_is_visible(shapes: ModuleType, monke
             assert area == visible.sum() >= shapes.MIN_VISIBLE * taken[place].sum()
 
 
-def test_every_class_and_every_size_occurs(shapes: ModuleType, published: list[Any]) -> None:
+def test_every_class_and_size_occurs(shapes: ModuleType, published: list[Any]) -> None:
     kinds = Counter(kind for _, objects in published for kind, _, _ in objects)
     assert set(kinds) == set(range(1, len(shapes.CLASSES) + 1))
     assert min(kinds.values()) >= 10
@@ -116,7 +116,7 @@ def test_some_boxes_overlap(published: list[Any]) -> None:
     assert images >= 10
 
 
-def test_training_draws_from_another_seed(shapes: ModuleType, demo_model: Path) -> None:
+def test_training_uses_another_seed(shapes: ModuleType, demo_model: Path) -> None:
     tree = ast.parse((demo_model.parent / "train.py").read_text())
     values = {
         target.id: ast.literal_eval(node.value)
@@ -126,7 +126,7 @@ def test_training_draws_from_another_seed(shapes: ModuleType, demo_model: Path) 
     assert values["TRAINING_SEED"] != shapes.SEED
 
 
-def test_shapes_do_not_reach_beyond_their_windows(shapes: ModuleType) -> None:
+def test_shapes_stay_inside_their_windows(shapes: ModuleType) -> None:
     v, u = np.mgrid[-3:3:601j, -3:3:601j]
     far = np.hypot(u, v) >= shapes.MAX_RADIUS
     assert not any(shapes.shape_mask(name, u, v)[far].any() for name in shapes.CLASSES)

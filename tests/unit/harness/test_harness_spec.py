@@ -1,4 +1,4 @@
-"""spec.json: what the engine writes is what the harness reads, and a fault is told with its key."""
+"""spec.json: the harness reads what the engine writes, and errors name the key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def written(folder: Path, content: Any) -> Path:
     return path
 
 
-def test_what_the_engine_writes_is_read(tmp_path: Path, spec_for: Callable[..., dict[str, Any]], demo_model: Path) -> None:
+def test_spec_from_engine_is_read(tmp_path: Path, spec_for: Callable[..., dict[str, Any]], demo_model: Path) -> None:
     spec = read_spec(written(tmp_path, spec_for("server", "accuracy", "performance")))
     assert spec.model.path == demo_model
     assert spec.model.boxes == "detection_boxes:0"
@@ -29,13 +29,13 @@ def test_what_the_engine_writes_is_read(tmp_path: Path, spec_for: Callable[..., 
     assert spec.folder == tmp_path
 
 
-def test_another_version_is_refused(tmp_path: Path, spec_for: Callable[..., dict[str, Any]]) -> None:
+def test_other_version_is_rejected(tmp_path: Path, spec_for: Callable[..., dict[str, Any]]) -> None:
     with pytest.raises(HarnessError, match="has version 2; this harness reads version 1"):
         read_spec(written(tmp_path, spec_for(version=2)))
 
 
 @pytest.mark.parametrize("key", ["scenario", "loadgen", "model", "cache"])
-def test_a_key_that_is_missing_is_named(tmp_path: Path, spec_for: Callable[..., dict[str, Any]], key: str) -> None:
+def test_missing_key_is_named(tmp_path: Path, spec_for: Callable[..., dict[str, Any]], key: str) -> None:
     content = spec_for()
     del content[key]
     with pytest.raises(HarnessError, match=key):
@@ -43,13 +43,13 @@ def test_a_key_that_is_missing_is_named(tmp_path: Path, spec_for: Callable[..., 
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]"])
-def test_what_is_no_spec_is_named(tmp_path: Path, content: str) -> None:
+def test_invalid_spec_is_named(tmp_path: Path, content: str) -> None:
     with pytest.raises(HarnessError, match=r"spec\.json is not a run's spec"):
         read_spec(written(tmp_path, content))
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"sessions": 100000}, "sessions is 100000, not an integer from 1 to 4096"),
         ({"sessions": 0}, "sessions is 0"),
@@ -66,17 +66,17 @@ def test_what_is_no_spec_is_named(tmp_path: Path, content: str) -> None:
     ],
     ids=str,
 )
-def test_numbers_out_of_their_bounds_are_refused(
-    spec_for: Callable[..., dict[str, Any]], tmp_path: Path, changes: dict[str, Any], told: str
+def test_out_of_range_numbers_are_rejected(
+    spec_for: Callable[..., dict[str, Any]], tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
-    """A recorded experiment's, too: a replay hands them over."""
+    """Also for a recorded experiment: a replay passes them on."""
     path = tmp_path / "spec.json"
     path.write_text(json.dumps(spec_for(**changes)))
-    with pytest.raises(HarnessError, match=told):
+    with pytest.raises(HarnessError, match=message):
         read_spec(path)
 
 
-def test_options_and_their_bounds_are_those_of_the_command_line() -> None:
+def test_options_and_bounds_match_command_line() -> None:
     declared = {option.name: option for option in RUN_OPTIONS if option.in_spec}
     assert {option.name for option in OPTIONS} == set(declared)
     bounds = {option.name: option.metadata["bounds"] for option in OPTIONS if "bounds" in option.metadata}

@@ -1,4 +1,4 @@
-"""LoadGen's logs are read as the published results read them."""
+"""LoadGen's logs give the same figures as the published results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ck_repo.run.options import RunOptions
 
 
 def figure(found: Performance, scenario: str) -> float | None:
-    """What a round publishes of a scenario, in its unit (mlcommons/inference_results_v1.0)."""
+    """The published figure of a scenario in its unit (mlcommons/inference_results_v1.0)."""
     if scenario == "Offline":
         return found.samples_per_second
     if scenario == "Server":
@@ -28,8 +28,8 @@ def figure(found: Performance, scenario: str) -> float | None:
     return found.samples_per_query if scenario == "MultiStream" else found.latency_ms["p90"] * 1e6
 
 
-def test_logs_give_the_results_of_the_table(submissions: Submissions) -> None:
-    """Of the made tree and of the published one: every closed result."""
+def test_logs_give_table_results(submissions: Submissions) -> None:
+    """Every closed result of the generated and the published tree."""
     with open(submissions.table, encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["division"] == "closed"]
     compared = 0
@@ -46,7 +46,7 @@ def test_logs_give_the_results_of_the_table(submissions: Submissions) -> None:
     assert compared == len(list((submissions.root / "closed").glob("*/results/*/*/*"))) >= 13
 
 
-def test_run_that_is_too_short_tells_why(loadgen_run: Callable[..., Any]) -> None:
+def test_too_short_run_gives_reason(loadgen_run: Callable[..., Any]) -> None:
     row = loadgen_run(RunOptions(scenario="offline", seconds=0.5), rate=10.0)  # a few samples, answered at once
     found = performance(row.folder, "offline")
     assert found.valid is False
@@ -62,15 +62,15 @@ def test_run_that_is_too_short_tells_why(loadgen_run: Callable[..., Any]) -> Non
         RunOptions(scenario="offline", seconds=0.5),
     ],
 )
-def test_reasons_of_loadgen_are_explained(loadgen_run: Callable[..., Any], options: RunOptions) -> None:
-    """LoadGen's own lines of a Server run that cannot hold its bound, and of an Offline run that is too short."""
+def test_loadgen_reasons_are_explained(loadgen_run: Callable[..., Any], options: RunOptions) -> None:
+    """LoadGen's own lines for a Server run that misses its bound, and for an Offline run that is too short."""
     reasons = performance(loadgen_run(options, rate=10.0).folder, options.scenario).reasons
     scenario = load_round().find_scenario(options.scenario)
     assert reasons
     assert not set(explained(reasons, {}, RecordedLoadGen(), scenario)) & set(reasons)
 
 
-def test_every_figure_of_latency_is_there(loadgen_run: Callable[..., Any]) -> None:
+def test_every_latency_figure_is_present(loadgen_run: Callable[..., Any]) -> None:
     found = performance(loadgen_run(RunOptions(scenario="server", seconds=0.2, target_qps=500.0)).folder, "server")
     latency = found.latency_ms
     assert set(latency) == {"mean", "p50", "p90", "p95", "p97", "p99", "p99_9"}
@@ -82,12 +82,12 @@ def test_every_figure_of_latency_is_there(loadgen_run: Callable[..., Any]) -> No
 
 @pytest.fixture
 def broken(loadgen_run: Callable[..., Any]) -> Path:
-    """The logs of a run, for a test to break."""
+    """The logs of a run, for a test to damage."""
     folder: Path = loadgen_run(RunOptions(scenario="singlestream", seconds=0.05), rate=1e7).folder
     return folder
 
 
-def test_errors_of_loadgen_are_counted(broken: Path) -> None:
+def test_loadgen_errors_are_counted(broken: Path) -> None:
     assert performance(broken, "singlestream").errors == 0
     log = broken / "mlperf_log_detail.txt"
     line = next(line for line in log.read_text().splitlines() if "effective_scenario" in line)
@@ -95,14 +95,14 @@ def test_errors_of_loadgen_are_counted(broken: Path) -> None:
     assert performance(broken, "singlestream").errors == 1
 
 
-def test_summary_without_a_result_is_an_error(broken: Path) -> None:
+def test_summary_without_result_is_an_error(broken: Path) -> None:
     """LoadGen was killed, or the disk is full."""
     (broken / "mlperf_log_summary.txt").write_text("MLPerf Results Summary\nSUT name : PySUT\n")
     with pytest.raises(HarnessError, match=r"mlperf_log_summary\.txt has no result"):
         performance(broken, "singlestream")
 
 
-def test_detail_log_that_is_cut_short_is_an_error(broken: Path) -> None:
+def test_truncated_detail_log_is_an_error(broken: Path) -> None:
     log = broken / "mlperf_log_detail.txt"
     log.write_text(log.read_text()[:-40])
     with pytest.raises(HarnessError, match=r"mlperf_log_detail\.txt"):

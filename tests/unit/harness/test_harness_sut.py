@@ -21,14 +21,14 @@ from unit.harness.answers import MODEL, outputs  # noqa: E402
 
 
 class Recorder:
-    """Stands where a session does; it answers when it is let go on."""
+    """Replaces a session; it answers when released."""
 
     place: tuple[int, ...] = ()
 
     def __init__(self, *, held: bool = False) -> None:
         self.batches: list[list[int]] = []
         self.done = 0
-        self.begun = threading.Event()
+        self.began = threading.Event()
         self.go_on = threading.Event()
         if not held:
             self.go_on.set()
@@ -38,7 +38,7 @@ class Recorder:
 
     def answer(self, samples: Sequence[int]) -> None:
         self.batches.append(list(samples))
-        self.begun.set()
+        self.began.set()
         assert self.go_on.wait(30)
         self.done += len(samples)
 
@@ -47,7 +47,7 @@ def pool(workers: Sequence[Recorder], batch_size: int, *, spread: bool = False) 
     return PoolSUT(workers, batch_size, Path("unused"), spread=spread)  # type: ignore[arg-type]
 
 
-def test_offline_query_is_answered_whole_in_batches() -> None:
+def test_offline_query_is_answered_in_batches() -> None:
     workers = [Recorder(), Recorder()]
     sut = pool(workers, 4)
     sut.issue(list(range(30)))
@@ -58,20 +58,20 @@ def test_offline_query_is_answered_whole_in_batches() -> None:
     assert sut.done == 30
 
 
-def test_lone_query_of_server_is_answered_at_once() -> None:
+def test_single_server_query_is_answered_immediately() -> None:
     worker = Recorder()
     sut = pool([worker], 8)
     sut.issue([3])
-    assert worker.begun.wait(30)
+    assert worker.began.wait(30)
     sut.close()
     assert worker.batches == [[3]]
 
 
-def test_batches_of_server_grow_while_the_sessions_are_busy() -> None:
+def test_server_batches_grow_while_sessions_are_busy() -> None:
     worker = Recorder(held=True)
     sut = pool([worker], 4)
     sut.issue([0])
-    assert worker.begun.wait(30)
+    assert worker.began.wait(30)
     for index in range(1, 7):
         sut.issue([index])
     worker.go_on.set()
@@ -82,7 +82,7 @@ def test_batches_of_server_grow_while_the_sessions_are_busy() -> None:
 @pytest.mark.parametrize(
     ("samples", "sessions", "sizes"), [(4, 2, {2}), (8, 2, {4}), (5, 2, {3, 2}), (2, 4, {1}), (20, 2, {8, 4})]
 )
-def test_multistream_query_is_dealt_among_the_sessions(samples: int, sessions: int, sizes: set[int]) -> None:
+def test_multistream_query_is_split_among_sessions(samples: int, sessions: int, sizes: set[int]) -> None:
     workers = [Recorder() for _ in range(sessions)]
     sut = pool(workers, 8, spread=True)
     sut.issue(list(range(samples)))
@@ -92,7 +92,7 @@ def test_multistream_query_is_dealt_among_the_sessions(samples: int, sessions: i
     assert sorted(index for batch in batches for index in batch) == list(range(samples))
 
 
-def test_singlestream_is_answered_in_the_thread_of_the_caller() -> None:
+def test_singlestream_is_answered_in_calling_thread() -> None:
     worker = Recorder()
     sut = InlineSUT(worker, Path("unused"))  # type: ignore[arg-type]
     sut.issue([5])
@@ -103,7 +103,7 @@ def test_singlestream_is_answered_in_the_thread_of_the_caller() -> None:
 
 
 class Images:
-    """Stands where the image cache does."""
+    """Replaces the image cache."""
 
     def __init__(self) -> None:
         self.asked: list[int] = []
@@ -116,17 +116,17 @@ class Images:
         return [np.full((2, 2, 3), index, np.uint8) for index in indices]
 
 
-def test_library_loads_a_sample_once_and_forgets_it_when_told() -> None:
+def test_library_loads_and_unloads_samples_once() -> None:
     images = Images()
     library = SampleLibrary(images)  # type: ignore[arg-type]
     library.load([4, 7])
     library.load([7, 9])
     assert images.asked == [4, 7, 9]
-    library.unload([7, 7])  # LoadGen pads a MultiStream set with samples that are in it already
+    library.unload([7, 7])  # LoadGen pads a MultiStream set with samples that are already in it
     assert library.loaded == [4, 9]
 
 
-def test_library_makes_a_batch_in_the_order_asked_for() -> None:
+def test_library_builds_batch_in_requested_order() -> None:
     library = SampleLibrary(Images())  # type: ignore[arg-type]
     library.load([1, 2, 3])
     assert library.batch([3, 1, 3])[:, 0, 0, 0].tolist() == [3, 1, 3]
@@ -134,7 +134,7 @@ def test_library_makes_a_batch_in_the_order_asked_for() -> None:
 
 
 class Counter:
-    """A backend that tells the sizes of its batches."""
+    """A backend that reports the sizes of its batches."""
 
     threads, layout = 1, "NHWC"
 
@@ -149,11 +149,11 @@ class Counter:
 
 
 @pytest.mark.parametrize(("limit", "sizes"), [(None, [5]), (2, [2, 2, 1]), (1, [1] * 5), (8, [5])])
-def test_worker_keeps_to_the_models_largest_batch(limit: int | None, sizes: list[int]) -> None:
+def test_worker_respects_largest_batch(limit: int | None, sizes: list[int]) -> None:
     library = SampleLibrary(Images())  # type: ignore[arg-type]
     library.load(range(10))
     backend = Counter(limit)
     rows = Worker(MODEL, backend, library).detect([9, 2, 4, 0, 7])
     assert backend.sizes == sizes
     assert [row[0, 0] for row in rows] == [9, 2, 4, 0, 7]
-    assert [round(100 * row[0, 5]) for row in rows] == [9, 2, 4, 0, 7]  # the image itself went with its index
+    assert [round(100 * row[0, 5]) for row in rows] == [9, 2, 4, 0, 7]  # the image itself was unloaded with its index

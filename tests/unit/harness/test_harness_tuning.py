@@ -1,4 +1,4 @@
-"""The fastest layout is found by turns, and one of an earlier run is used again."""
+"""The fastest layout is found in rounds, and that of an earlier run is reused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from object_detection.tuning import MakeWorkers, fastest
 
 
 class Toy:
-    """A worker that does so many rounds of hashing an image."""
+    """A worker that does the given amount of hashing per image."""
 
     max_batch = None
     place = ()
@@ -44,7 +44,7 @@ class Toy:
 def fastest_of(
     space: Space, make: Callable[[int, int], Sequence[Toy]], samples: Sequence[int], budget: float = 60.0
 ) -> tuple[Layout, Sequence[Toy], float, dict[str, float]]:
-    """`fastest`, with toys where it expects workers."""
+    """`fastest`, with simulated workers."""
     chosen, team, rate, rates = fastest(space, cast("MakeWorkers", make), samples, budget)
     return chosen, cast("Sequence[Toy]", team), rate, rates
 
@@ -60,7 +60,7 @@ def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def rated(monkeypatch: pytest.MonkeyPatch, rate: Callable[[Layout], float]) -> list[Layout]:
-    """Let layouts have given rates; returns the list of turns as they are made."""
+    """Give layouts fixed rates; return the list of turns as they are made."""
     turns: list[Layout] = []
 
     def turn(contender: tuning.Contender, samples: Sequence[int]) -> float:
@@ -71,7 +71,7 @@ def rated(monkeypatch: pytest.MonkeyPatch, rate: Callable[[Layout], float]) -> l
     return turns
 
 
-def test_fastest_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
+def test_fastest_layout_is_selected(capsys: pytest.CaptureFixture[str]) -> None:
     space = Space(2, (1, 2), (1,), (1,))
     chosen, team, rate, rates = fastest_of(
         space, lambda sessions, threads: [Toy(rounds=5 if threads == 1 else 0)] * sessions, [0, 1]
@@ -84,8 +84,8 @@ def test_fastest_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     assert [(line["done"], line["total"]) for line in lines] == [(0, 2), (1, 2), (2, 2)]
 
 
-def test_two_that_are_close_have_more_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that is far behind has a single turn, one that is behind two, and of two that are close four turns decide."""
+def test_near_ties_are_measured_more_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layout far behind gets one turn, one behind two, and two near-ties four turns."""
     given = {1: 100.0, 4: 101.0, 2: 85.0, 8: 50.0, 16: 1.0}
     turns = rated(monkeypatch, lambda layout: given[layout.batch_size])
     chosen, _, rate, rates = fastest_of(Space(1, (1,), (1,)), lambda sessions, threads: [Toy()], [0])
@@ -95,8 +95,8 @@ def test_two_that_are_close_have_more_turns(monkeypatch: pytest.MonkeyPatch) -> 
     assert rates == {"1 x 1 x 1": 100.0, "1 x 1 x 4": 101.0, "1 x 1 x 2": 85.0, "1 x 1 x 8": 50.0}
 
 
-def test_disturbance_of_the_machine_meets_both(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine becomes half as fast with every second turn; each layout is as fast as before, relative to the others."""
+def test_machine_noise_affects_both_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine is half as fast in every second turn; relative to each other, the layouts are as fast as before."""
     speed, number = {1: 10.0, 4: 12.0}, iter(range(1000))
     rated(monkeypatch, lambda layout: speed[layout.batch_size] / 2 ** (next(number) // 2))
     chosen, _, _, rates = fastest_of(Space(1, (1,), (1,), (1, 4)), lambda sessions, threads: [Toy()], [0])
@@ -104,28 +104,28 @@ def test_disturbance_of_the_machine_meets_both(monkeypatch: pytest.MonkeyPatch) 
     assert rates["1 x 1 x 4"] / rates["1 x 1 x 1"] > 1
 
 
-def test_search_ends_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_search_respects_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     turns = rated(monkeypatch, lambda layout: 1e3 * layout.sessions)
     fastest_of(Space(64, widths(64)), lambda sessions, threads: [Toy()], [0], budget=0.0)
     assert len(dict.fromkeys(turns)) == 3
 
 
-def test_layout_whose_turn_would_take_too_long_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_layout_that_would_take_too_long_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model of 1 image in 2 s: a batch of 2 in each of 2 sessions would take 8 s."""
     turns = rated(monkeypatch, lambda layout: 0.5)
     fastest_of(Space(2, (1, 2)), lambda sessions, threads: [Toy()] * sessions, [0])
     assert {layout.batch_size for layout in turns} == {1}
 
 
-def test_failure_of_one_session_is_the_failure_that_is_told() -> None:
-    """Not that of the others, which wait for it in vain."""
+def test_original_session_failure_is_reported() -> None:
+    """Not the failure of the others, which wait for it in vain."""
     team = [Toy(), Toy(error=RuntimeError("no memory on the device")), Toy()]
     with pytest.raises(RuntimeError, match="no memory on the device"):
         fastest_of(Space(3, (1,), (1,), (1,)), lambda sessions, threads: team, [0])
 
 
 class Samples:
-    """A library that only counts what is loaded."""
+    """A library that only counts loaded samples."""
 
     def __init__(self) -> None:
         self.loaded: list[list[int]] = []
@@ -143,7 +143,7 @@ KEPT = MeasuredLayout(2, 3, 4, 50.0, "1.2", "2026-01-02T03:04:05Z")
 def choice_of(
     modes: Sequence[str] = ("performance",), version: str = "1.2", **fields: Any
 ) -> tuple[tuning.Choice, Samples, list[tuple[int, int]]]:
-    """The choice for a spec of such tests: what it is, what was loaded for it, and which teams were made."""
+    """The choice for such a spec: the result, what was loaded for it, and which teams were created."""
     spec = SimpleNamespace(
         scenario="offline", sessions=None, threads=None, batch_size=None, modes=modes,
         model=SimpleNamespace(max_batch=None), loadgen=SimpleNamespace(samples_per_query=8), layout=KEPT, answers=None,
@@ -159,7 +159,7 @@ def choice_of(
     return found, library, made
 
 
-def test_kept_layout_is_taken_without_a_measurement(eight: None) -> None:
+def test_kept_layout_is_reused_without_measurement(eight: None) -> None:
     found, library, made = choice_of()
     assert (found.layout, found.source, found.rate, found.rates) == (Layout(2, 3, 4), "kept", 50.0, {})
     assert found.measured == KEPT  # with the date of the measurement
@@ -168,12 +168,12 @@ def test_kept_layout_is_taken_without_a_measurement(eight: None) -> None:
     assert [cast("Toy", worker).seen for worker in found.team] == [{0, 1, 2, 3}] * 2  # the first batch of a session is slow
 
 
-def test_accuracy_run_prepares_the_sessions_itself(eight: None) -> None:
+def test_accuracy_run_prepares_sessions_itself(eight: None) -> None:
     found, library, _ = choice_of(("accuracy", "performance"))
     assert (found.source, library.loaded) == ("kept", [])
 
 
-def test_other_version_of_the_framework_is_measured_again(eight: None) -> None:
+def test_other_framework_version_is_measured_again(eight: None) -> None:
     found, _, _ = choice_of(version="1.3")
     assert found.source == "measured"
     assert found.measured is not None
@@ -182,13 +182,13 @@ def test_other_version_of_the_framework_is_measured_again(eight: None) -> None:
     assert len(found.rates) >= 3
 
 
-def test_layout_that_options_give_has_its_rate_measured(eight: None) -> None:
+def test_rate_of_user_layout_is_measured(eight: None) -> None:
     found, _, made = choice_of(layout=None, sessions=2, threads=1, batch_size=1)
     assert (found.layout, found.source, made) == (Layout(2, 1, 1), "given", [(2, 1)])
     assert found.measured is not None
     assert choice_of(sessions=2, threads=3, batch_size=4)[0].source == "given"
 
 
-def test_accuracy_of_few_images_is_not_worth_a_measurement(eight: None) -> None:
+def test_short_accuracy_run_is_not_tuned(eight: None) -> None:
     found, library, _ = choice_of(("accuracy",), layout=None)
     assert (found.layout, found.source, found.measured, library.loaded) == (Layout(1, 8, 1), "unmeasured", None, [])

@@ -1,4 +1,4 @@
-"""Published odd files (`wild/` in the test data), run by the demo model: each has its one right figure, or its refusal."""
+"""Published odd files (`wild/` in the test data) run with the demo model: each gets its correct figure or an error."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def registered(wild: Path, name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_odd_annotations_have_the_right_figure(
+def test_odd_annotations_have_correct_figure(
     wild: Path, name: str, harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]]
 ) -> None:
     for module in ("cv2", "mlperf_loadgen", "onnxruntime", "pycocotools"):
@@ -54,7 +54,7 @@ def test_odd_annotations_have_the_right_figure(
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_annotations_that_mean_nothing_certain_are_refused(wild: Path, name: str) -> None:
+def test_ambiguous_annotations_are_rejected(wild: Path, name: str) -> None:
     assert REFUSED[name] in registered(wild, name)["error"]
 
 
@@ -63,7 +63,7 @@ def test_odd_annotations_are_remarked(wild: Path, name: str) -> None:
     assert any(REMARKED[name] in text for text in registered(wild, name)["remarks"])
 
 
-def test_a_motion_photo_is_a_good_image(wild: Path) -> None:
+def test_motion_photo_is_a_valid_image(wild: Path) -> None:
     pytest.importorskip("cv2")
     from object_detection.preprocess import decode
 

@@ -1,4 +1,4 @@
-"""What the tests of this room share: the local server, and a repository whose packages can be installed."""
+"""Shared fixtures: the local server, and a repository with installable packages."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from ck_repo.store.writing import create_entry
 
 
 class Shelf:
-    """The `local` repository, and what a user does with its packages."""
+    """The `local` repository, and commands for its packages."""
 
     def __init__(self) -> None:
         self.repositories = Repositories()
 
     def package(self, alias: str, *steps: dict[str, Any], files: Mapping[str, str | bytes] | None = None, **meta: Any) -> Entry:
-        """A package with these steps and files, whose tag is its alias."""
+        """A package with these steps and files, tagged with its alias."""
         content = {"tags": [alias], "install": list(steps), **meta}
         entry = create_entry(self.repositories.writable(), "package", alias, content)
         for name, text in (files or {}).items():
@@ -36,7 +36,7 @@ class Shelf:
         return entry
 
     def install(self, alias: str, *, trust: bool = True, python: Path | None = Path(sys.executable)) -> dict[str, Any]:
-        """What `ck install package:ALIAS` does; the env meta."""
+        """Like `ck install package:ALIAS`; returns the env meta."""
         choice = Resolver(survey(Session(self.repositories))).resolve(alias)
         return described(Installer(Session(self.repositories, trust=trust), python).install({alias: choice})[alias])
 

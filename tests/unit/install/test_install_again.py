@@ -1,4 +1,4 @@
-"""Install something again, or into a folder of the user's choice."""
+"""Reinstall a package, or install it into a folder chosen by the user."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from servers import Server, whole
 
 from ck_repo.contract.record import write
 from ck_repo.errors import ConflictError, InstallError
-from ck_repo.install.installer import Installer, Wishes
+from ck_repo.install.installer import Installer, InstallOptions
 from ck_repo.machine.survey import survey
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.session import Session
@@ -27,15 +27,15 @@ HELLO = {"copy": {"file": "hello.txt"}}
 def install(
     shelf: Shelf, alias: str, *, again: bool = False, place: Path | None = None, refetch: bool = False
 ) -> dict[str, Any]:
-    """What `ck install package:ALIAS --rebuild --install_path=PLACE` does; the env meta."""
+    """Like `ck install package:ALIAS --rebuild --install_path=PLACE`; returns the env meta."""
     choice = Resolver(survey(Session(shelf.repositories)), again=again).resolve(alias)
     keys = [choice.key] if again else []
     places = {choice.key: place} if place else {}
-    made = Installer(Session(shelf.repositories), None, wishes=Wishes(places, keys, refetch)).install({alias: choice})
+    made = Installer(Session(shelf.repositories), None, options=InstallOptions(places, keys, refetch)).install({alias: choice})
     return write(made[alias])
 
 
-def test_again_replaces_what_was_changed(shelf: Shelf) -> None:
+def test_reinstall_replaces_changed_files(shelf: Shelf) -> None:
     shelf.package("hello", HELLO, files={"hello.txt": "hi"}, file="hello.txt")
     first = install(shelf, "hello")
     Path(first["file"]).write_text("changed")
@@ -47,7 +47,7 @@ def test_again_replaces_what_was_changed(shelf: Shelf) -> None:
     assert [name for name in os.listdir(Path(first["path"]).parent) if "hello" in name] == [Path(first["path"]).name]
 
 
-def test_what_it_needs_is_not_installed_again(shelf: Shelf) -> None:
+def test_dependencies_are_not_reinstalled(shelf: Shelf) -> None:
     shelf.package("below", HELLO, files={"hello.txt": "hi"})
     shelf.package("above", HELLO, files={"hello.txt": "ho"}, deps={"below": {"tags": ["below"]}})
     install(shelf, "above")
@@ -57,17 +57,17 @@ def test_what_it_needs_is_not_installed_again(shelf: Shelf) -> None:
     assert Path(below["path"], "mark").exists()
 
 
-def test_when_it_fails_what_was_there_stays(shelf: Shelf) -> None:
+def test_failed_reinstall_keeps_old_install(shelf: Shelf) -> None:
     entry = shelf.package("hello", HELLO, files={"hello.txt": "hi"})
     first = install(shelf, "hello")
     choice = Resolver(survey(Session(shelf.repositories)), again=True).resolve("hello")
     (entry.path / "hello.txt").unlink()
     with pytest.raises(InstallError, match="does not exist"):
-        Installer(Session(shelf.repositories), None, wishes=Wishes(again=[choice.key])).install({"hello": choice})
+        Installer(Session(shelf.repositories), None, options=InstallOptions(again=[choice.key])).install({"hello": choice})
     assert Path(first["path"], "hello.txt").read_text() == "hi"
 
 
-def test_a_file_is_fetched_again_only_on_request(shelf: Shelf, server: Server) -> None:
+def test_file_is_refetched_only_on_request(shelf: Shelf, server: Server) -> None:
     url = server.give("/a.bin", whole(b"content"))
     step = {"download": {"url": url, "sha256": hashlib.sha256(b"content").hexdigest()}}
     shelf.package("fetched", step)
@@ -79,15 +79,15 @@ def test_a_file_is_fetched_again_only_on_request(shelf: Shelf, server: Server) -
     assert len(server.requests) > before
 
 
-def test_a_folder_of_the_users_choice(shelf: Shelf, tmp_path: Path) -> None:
+def test_user_chosen_folder(shelf: Shelf, tmp_path: Path) -> None:
     shelf.package("hello", HELLO, files={"hello.txt": "hi"}, file="hello.txt")
     place = tmp_path / "some where" / "hello"
     meta = install(shelf, "hello", place=place)
     assert (meta["path"], meta["file"]) == (str(place), str(place / "hello.txt"))
-    assert install(shelf, "hello")["path"] == str(place)  # from then on it is the one that is used
+    assert install(shelf, "hello")["path"] == str(place)  # the new one is used from now on
 
 
-def test_a_folder_of_other_files_is_refused(shelf: Shelf, tmp_path: Path) -> None:
+def test_non_empty_folder_is_rejected(shelf: Shelf, tmp_path: Path) -> None:
     for alias in ("hello", "other"):
         shelf.package(alias, HELLO, files={"hello.txt": alias})
     (tmp_path / "full").mkdir()
@@ -100,7 +100,7 @@ def test_a_folder_of_other_files_is_refused(shelf: Shelf, tmp_path: Path) -> Non
     assert (tmp_path / "taken" / "hello.txt").read_text() == "other"
 
 
-def test_an_empty_folder_is_filled(shelf: Shelf, tmp_path: Path) -> None:
+def test_empty_folder_is_used(shelf: Shelf, tmp_path: Path) -> None:
     shelf.package("hello", HELLO, files={"hello.txt": "hi"})
     (tmp_path / "empty").mkdir()
     assert install(shelf, "hello", place=tmp_path / "empty")["path"] == str(tmp_path / "empty")

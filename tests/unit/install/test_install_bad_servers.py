@@ -1,4 +1,4 @@
-"""Servers that lie, loop, stall, cut and compress: the right file, or an error of ours with a hint that is true."""
+"""Faulty servers (wrong lengths, loops, stalls, compression): fetch gives the right file, or an error with a right hint."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from ck_repo.store.fields import Fields
 
 CONTENT = random.Random(0).randbytes(700_000)
 OTHER = random.Random(1).randbytes(700_000)
-HALF = 2 << 18  # bytes of whole blocks
+HALF = 2 << 18  # bytes in complete blocks
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
@@ -45,28 +45,28 @@ def source(url: str, content: bytes = CONTENT, *, size: int | None = None) -> So
 
 
 def kept(ck_home: Path) -> list[int]:
-    """Sizes of what is kept for the next try."""
+    """Sizes of the partial downloads that are kept."""
     folder = ck_home / "CK-TOOLS/.cache/partial"
     return [path.stat().st_size for path in folder.iterdir()] if folder.exists() else []
 
 
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The waits that were asked for; none is waited."""
+    """Record the requested waits without waiting."""
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
     return waits
 
 
 @pytest.mark.parametrize("length", ["²", "-5", "+7", "1e3", "9" * 400, "1, 2", "", "x"])
-def test_a_length_that_is_none(server: Server, length: str) -> None:
+def test_invalid_content_length(server: Server, length: str) -> None:
     def answer(call: object) -> None:
         body = CONTENT
         head = f"HTTP/1.0 200 OK\r\nContent-Length: {length}\r\n\r\n".encode("latin-1")
         raw(head + body)(call)  # type: ignore[arg-type]
 
     url = server.give("/f", answer)
-    with suppress(DownloadError):  # what cannot be read is told as such
+    with suppress(DownloadError):  # unreadable responses are reported as such
         assert fetch(source(url))[0].read_bytes() == CONTENT
 
 
@@ -74,14 +74,14 @@ def test_a_length_that_is_none(server: Server, length: str) -> None:
     "place",
     ["http://[", "ftp://x/y", "file:///etc/passwd", "http://a" + "b" * 70 + ".example", "http://x:99999999/", "//["],
 )
-def test_a_redirect_to_nowhere(server: Server, place: str) -> None:
+def test_redirect_without_target(server: Server, place: str) -> None:
     url = server.give("/f", redirect(place))
     with pytest.raises(DownloadError, match=r"address is invalid|response is invalid"):
         fetch(source(url))
     assert len(server.requests) == 1
 
 
-def test_a_loop_of_redirects_is_gone_through_once(server: Server) -> None:
+def test_redirect_loop_is_followed_once(server: Server) -> None:
     url = server.give("/f", redirect("/f"))
     with pytest.raises(DownloadError, match="redirects"):
         fetch(source(url))
@@ -89,20 +89,20 @@ def test_a_loop_of_redirects_is_gone_through_once(server: Server) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"Content_Range": "bytes */0"}, {"Content_Range": "bytes */700000"}])
-def test_416_for_ever(server: Server, headers: dict[str, str]) -> None:
+def test_endless_416(server: Server, headers: dict[str, str]) -> None:
     url = server.give("/f", status(416, **headers))
     with pytest.raises(DownloadError, match="416 to a request for the complete file") as caught:
         fetch(source(url))
     assert "goes on" not in caught.value.hint
 
 
-def test_416_behind_a_cut(server: Server, ck_home: Path) -> None:
+def test_416_after_interruption(server: Server, ck_home: Path) -> None:
     url = server.give("/f", whole(CONTENT, after=HALF), status(416), whole(CONTENT))
     assert fetch(source(url))[0].read_bytes() == CONTENT
     assert server.ranges("/f") == ["", f"bytes={HALF}-", ""]
 
 
-def test_a_length_longer_than_the_file_is_never_said_to_go_on(server: Server, ck_home: Path) -> None:
+def test_overlong_content_length_does_not_promise_resume(server: Server, ck_home: Path) -> None:
     url = server.give("/f", announced(CONTENT, len(CONTENT) + 10))
     with pytest.raises(DownloadError, match="the connection was closed") as caught:
         fetch(source(url))
@@ -110,7 +110,7 @@ def test_a_length_longer_than_the_file_is_never_said_to_go_on(server: Server, ck
     assert "are kept" not in str(caught.value)
 
 
-def test_a_cut_that_can_be_gone_on_from_is_said_to(server: Server, ck_home: Path) -> None:
+def test_resumable_interruption_promises_resume(server: Server, ck_home: Path) -> None:
     url = server.give("/f", whole(CONTENT, after=HALF), status(404))
     with pytest.raises(DownloadError) as caught:
         fetch(source(url))
@@ -118,19 +118,19 @@ def test_a_cut_that_can_be_gone_on_from_is_said_to(server: Server, ck_home: Path
 
 
 @pytest.mark.parametrize("known", [None, len(CONTENT)])
-def test_content_that_changes_between_ranges_is_fetched_anew(server: Server, known: int | None) -> None:
+def test_content_changed_between_ranges_is_refetched(server: Server, known: int | None) -> None:
     url = server.give("/f", whole(OTHER, after=HALF), whole(CONTENT))
     assert fetch(source(url, size=known))[0].read_bytes() == CONTENT
     assert server.ranges("/f") == ["", f"bytes={HALF}-", ""]
 
 
-def test_a_change_that_the_server_tells_of_is_not_gone_on_with(server: Server) -> None:
+def test_announced_change_is_not_resumed(server: Server) -> None:
     url = server.give("/f", version(OTHER, "one", after=HALF), version(CONTENT, "two", after=1 << 16), version(CONTENT, "two"))
     assert fetch(source(url))[0].read_bytes() == CONTENT
     assert server.ranges("/f") == ["", f"bytes={HALF}-", ""]
 
 
-def test_what_is_kept_of_a_file_that_changed_is_of_the_new_one(server: Server, ck_home: Path) -> None:
+def test_partial_download_is_of_the_new_file(server: Server, ck_home: Path) -> None:
     new = version(CONTENT, "two", after=HALF)
     answers = [
         version(OTHER, "one", after=HALF),
@@ -148,10 +148,10 @@ def test_what_is_kept_of_a_file_that_changed_is_of_the_new_one(server: Server, c
     assert server.ranges("/f") == [f"bytes={HALF}-"]
 
 
-# a file of which no digest is known
+# files without a known digest
 
 
-def test_nothing_is_kept_or_said_to_be_kept_of_an_unknown_file(server: Server, ck_home: Path) -> None:
+def test_unknown_file_keeps_no_partial_download(server: Server, ck_home: Path) -> None:
     url = server.give("/f", version(CONTENT, "one", after=HALF), status(404))
     with pytest.raises(DownloadError) as caught:
         fetch_unknown(Source((url,), None))
@@ -160,24 +160,24 @@ def test_nothing_is_kept_or_said_to_be_kept_of_an_unknown_file(server: Server, c
     assert kept(ck_home) == []
 
 
-def test_an_unknown_file_is_never_put_together_from_two_versions(server: Server) -> None:
+def test_unknown_file_is_never_mixed_from_two_versions(server: Server) -> None:
     url = server.give("/f", whole(OTHER, after=HALF), whole(CONTENT))
     assert fetch_unknown(Source((url,), None))[0].read_bytes() == CONTENT
     assert server.ranges("/f") == ["", f"bytes={HALF}-", ""]
 
 
-def test_an_unknown_file_with_an_etag_is_resumed(server: Server) -> None:
+def test_unknown_file_with_etag_is_resumed(server: Server) -> None:
     url = server.give("/f", version(CONTENT, "one", after=HALF), version(CONTENT, "one"))
     assert fetch_unknown(Source((url,), None))[0].read_bytes() == CONTENT
     assert server.ranges("/f") == ["", f"bytes={HALF}-"]
 
 
-def test_a_file_that_changes_its_length_is_fetched_anew(server: Server) -> None:
+def test_file_with_changed_length_is_refetched(server: Server) -> None:
     url = server.give("/f", whole(OTHER + b"more", after=HALF), whole(CONTENT))
     assert fetch(source(url))[0].read_bytes() == CONTENT
 
 
-def test_a_file_that_is_wrong_in_one_piece_is_asked_for_once(server: Server) -> None:
+def test_wrong_complete_file_is_requested_once(server: Server) -> None:
     with pytest.raises(DownloadError, match="is the wrong file"):
         fetch(source(server.give("/f", whole(OTHER))))
     assert len(server.requests) == 1
@@ -185,7 +185,7 @@ def test_a_file_that_is_wrong_in_one_piece_is_asked_for_once(server: Server) -> 
 
 @pytest.mark.parametrize("code", [429, 503])
 @pytest.mark.parametrize("date", [False, True])
-def test_a_server_that_asks_to_wait_is_waited_for(server: Server, slept: list[float], code: int, date: bool) -> None:
+def test_retry_after_is_respected(server: Server, slept: list[float], code: int, date: bool) -> None:
     asked = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=60), usegmt=True) if date else "60"
     url = server.give("/f", status(code, Retry_After=asked), whole(CONTENT))
     assert fetch(source(url))[0].read_bytes() == CONTENT
@@ -193,7 +193,7 @@ def test_a_server_that_asks_to_wait_is_waited_for(server: Server, slept: list[fl
     assert 50 < slept[0] <= 60
 
 
-def test_a_server_that_asks_to_wait_too_long_is_left(server: Server, slept: list[float]) -> None:
+def test_long_retry_after_is_given_up(server: Server, slept: list[float]) -> None:
     url = server.give("/f", status(429, Retry_After=86400))
     with pytest.raises(DownloadError, match="answers 429, and requests a wait of 86400 s"):
         fetch(source(url))
@@ -201,30 +201,30 @@ def test_a_server_that_asks_to_wait_too_long_is_left(server: Server, slept: list
 
 
 @pytest.mark.parametrize("text", ["soon", "-5", "²", "Thu, 99 Foo 2026", "9" * 50])
-def test_a_wait_that_makes_no_sense_is_not_waited(server: Server, slept: list[float], text: str) -> None:
+def test_invalid_retry_after_is_ignored(server: Server, slept: list[float], text: str) -> None:
     url = server.give("/f", status(429, Retry_After=text), whole(CONTENT))
     assert fetch(source(url))[0].read_bytes() == CONTENT
     assert slept[0] < 1
 
 
-def test_what_is_compressed_unasked_is_taken_as_what_it_is(server: Server) -> None:
+def test_unrequested_compression_is_stored_unchanged(server: Server) -> None:
     url = server.give("/f", swelling(CONTENT))
     assert fetch(source(url, size=len(CONTENT)))[0].read_bytes() == CONTENT
 
 
-def test_a_part_that_is_compressed_unasked_is_not_added(server: Server) -> None:
+def test_unrequested_compression_of_range_is_discarded(server: Server) -> None:
     url = server.give("/f", whole(CONTENT, after=HALF), swelling(CONTENT))
     assert fetch(source(url))[0].read_bytes() == CONTENT
     assert server.ranges("/f") == ["", f"bytes={HALF}-", ""]
 
 
-def test_what_says_that_it_is_compressed_and_is_not(server: Server) -> None:
+def test_falsely_declared_compression(server: Server) -> None:
     url = server.give("/f", lambda call: call.send(200, CONTENT, Content_Encoding="gzip"))
     with pytest.raises(DownloadError, match="decode"):
         fetch(source(url))
 
 
-def test_a_stall_is_gone_on_from(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stalled_download_is_resumed(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CK_DOWNLOAD_TIMEOUT", "1")
     url = server.give("/f", stalling(CONTENT, HALF), whole(CONTENT))
     assert fetch(source(url))[0].read_bytes() == CONTENT
@@ -238,31 +238,31 @@ def test_a_stall_is_gone_on_from(server: Server, monkeypatch: pytest.MonkeyPatch
     ],
     ids=["zeros", "status", "chunk", "long header", "nothing", "many headers"],
 )  # fmt: skip
-def test_what_is_no_http_is_an_error_of_ours(server: Server, answer: Answer) -> None:
+def test_non_http_response_is_our_error(server: Server, answer: Answer) -> None:
     with pytest.raises(DownloadError):
         fetch(source(server.give("/f", answer)))
 
 
-def test_a_document_without_end_is_cut(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_document_is_cut_off(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_request, "LARGEST_JSON", 1000)
     with pytest.raises(DownloadError, match="larger than 1000 bytes"):
         get_json([server.give("/j", document(["x"] * 1000))])
 
 
 @pytest.mark.parametrize("body", [b"[" * 200_000, b"<html>", b"\xff"])
-def test_a_document_that_is_none(server: Server, body: bytes) -> None:
+def test_invalid_document(server: Server, body: bytes) -> None:
     with pytest.raises(DownloadError, match="is not JSON"):
         get_json([server.give("/j", without_ranges(body))])
 
 
 @pytest.mark.parametrize("url", ["http://[", "http://", "https:///x", "http://x:99999999/", "ext::sh -c x", "", "ftp://x/y"])
-def test_a_recipe_with_a_url_that_is_none(url: str) -> None:
+def test_recipe_with_invalid_url(url: str) -> None:
     with pytest.raises(ConfigError):
         read_source(Fields({"url": url}, "recipe"))
 
 
-def test_a_server_that_trickles_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch, slept: list[float]) -> None:
-    """One byte after the other is no progress: the tries count, though each gets further than the one before."""
+def test_trickling_server_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch, slept: list[float]) -> None:
+    """Receiving single bytes is no progress: tries are counted although each one gets further than the last."""
     monkeypatch.setenv("CK_DOWNLOAD_TIMEOUT", "1")
     url = server.give("/f", trickling(CONTENT, 0.02))
     with pytest.raises(DownloadError, match=r"bytes were received in \d s \(5 tries\)"):

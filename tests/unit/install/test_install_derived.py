@@ -1,4 +1,4 @@
-"""What is made of something installed: copies, conversions, weights out of pickles, and what is recorded of them."""
+"""Files derived from installed ones: copies, conversions, weights from pickles, and what is recorded about them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ folder = pathlib.Path(given.output)
 
 
 def convertible(shelf: Shelf, code: str = MAKE, **more: Any) -> None:
-    """A model, and a conversion of it whose program lies beside the packages."""
+    """A model, and a conversion whose program is in the same repository."""
     shelf.package(
         "ssd", {"copy": {"file": "m.txt"}}, files={"m.txt": "weights"}, file="m.txt",
         model={"format": "a", "input": "image", "profile": "coco-300"},
@@ -58,7 +58,7 @@ def convert(shelf: Shelf, *, trust: bool = True) -> dict[str, Any]:
     )
 
 
-def test_a_conversion_runs_a_module_and_says_how_its_result_is_used(shelf: Shelf) -> None:
+def test_conversion_runs_module_and_describes_result(shelf: Shelf) -> None:
     convertible(shelf)
     meta = convert(shelf)
     assert Path(meta["file"]).name == "made.bin"
@@ -68,13 +68,13 @@ def test_a_conversion_runs_a_module_and_says_how_its_result_is_used(shelf: Shelf
     assert set(meta["inputs"]) == {"source"}
 
 
-def test_a_conversion_is_made_once(shelf: Shelf) -> None:
+def test_conversion_runs_once(shelf: Shelf) -> None:
     convertible(shelf)
     first = convert(shelf)
     assert convert(shelf)["installed"] == first["installed"]
 
 
-def test_a_conversion_that_fails_leaves_nothing_and_tells_its_last_lines(shelf: Shelf, ck_home: Path) -> None:
+def test_failed_conversion_leaves_nothing_and_shows_last_lines(shelf: Shelf, ck_home: Path) -> None:
     convertible(shelf, "raise SystemExit('the graph has no name')")
     with pytest.raises(InstallError, match=r"tools\.make failed") as caught:
         convert(shelf)
@@ -82,13 +82,13 @@ def test_a_conversion_that_fails_leaves_nothing_and_tells_its_last_lines(shelf: 
     assert not list((ck_home / "CK-TOOLS").glob("convert-*"))
 
 
-def test_another_repository_s_conversion_is_not_run_unasked(shelf: Shelf) -> None:
+def test_foreign_conversion_needs_trust(shelf: Shelf) -> None:
     convertible(shelf)
     with pytest.raises(InstallError, match="refused to run code of another repository: script"):
         convert(shelf, trust=False)
 
 
-def test_versions_of_the_tools_are_recorded(shelf: Shelf) -> None:
+def test_tool_versions_are_recorded(shelf: Shelf) -> None:
     shelf.package("lib-pytest", python_package={"name": "pytest"})
     convertible(shelf, deps={"pytest": {"tags": ["lib-pytest"], "tool": True}})
     resolver = Resolver(survey(Session(shelf.repositories), {"pytest": pytest.__version__}))
@@ -97,7 +97,7 @@ def test_versions_of_the_tools_are_recorded(shelf: Shelf) -> None:
     assert meta["tools"] == {"pytest": pytest.__version__}
 
 
-def test_a_file_of_a_dependency_is_copied(shelf: Shelf) -> None:
+def test_file_of_dependency_is_copied(shelf: Shelf) -> None:
     shelf.package("base", {"copy": {"file": "m.txt"}}, files={"m.txt": "weights"}, file="m.txt")
     deps = {"source": {"tags": ["base"]}}
     shelf.package("copy", {"copy": {"from": "source", "file": "m.txt", "to": "n.txt"}}, deps=deps, file="n.txt")
@@ -110,7 +110,7 @@ def test_a_file_of_a_dependency_is_copied(shelf: Shelf) -> None:
 @pytest.mark.parametrize(
     ("names", "why"), [(["a.pb", "b.pb"], "promises one .*pb, and there are 2: a.pb, b.pb"), ([], "does not exist")]
 )
-def test_a_pattern_has_to_fit_one_file(shelf: Shelf, names: list[str], why: str) -> None:
+def test_pattern_must_match_one_file(shelf: Shelf, names: list[str], why: str) -> None:
     files = {name: name for name in [*names, "read.me"]}
     shelf.package("p", *({"copy": {"file": name}} for name in files), files=files, file="*.pb")
     with pytest.raises(InstallError, match=why):
@@ -123,7 +123,7 @@ def pickled(monkeypatch: pytest.MonkeyPatch) -> Any:
     return pytest.importorskip("torch_pickles")
 
 
-def test_weights_are_taken_out_of_a_pickle_without_running_it(shelf: Shelf, pickled: Any) -> None:
+def test_weights_are_extracted_without_running_pickle(shelf: Shelf, pickled: Any) -> None:
     raw = struct.pack("<6f", *range(6))
     content = pickled.legacy(pickled.module({"w": pickled.tensor("0", [2, 3])}), {"0": raw})
     shelf.package("p", {"copy": {"file": "m.pytorch"}}, {"weights": {"file": "{folder}/m.pytorch", "to": "m.safetensors"}},
@@ -136,7 +136,7 @@ def test_weights_are_taken_out_of_a_pickle_without_running_it(shelf: Shelf, pick
     assert data[8 + size :] == raw
 
 
-def test_a_hostile_pickle_is_refused_and_leaves_nothing(shelf: Shelf, pickled: Any, ck_home: Path, tmp_path: Path) -> None:
+def test_malicious_pickle_is_rejected_and_leaves_nothing(shelf: Shelf, pickled: Any, ck_home: Path, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     hostile = pickled.call(pickled.name("os", "system"), pickled.text(f"touch {mark}"))
     content = pickled.legacy(pickled.table({"w": hostile}), {})

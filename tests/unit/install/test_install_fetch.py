@@ -21,7 +21,7 @@ CONTENT = random.Random(0).randbytes(700_000)
 OTHER = random.Random(1).randbytes(700_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 MD5 = hashlib.md5(CONTENT).hexdigest()
-BLOCKS = 2 << 18  # bytes: what is on the disk when a connection is cut behind the second block
+BLOCKS = 2 << 18  # bytes on the disk when a connection is cut after the second block
 SIZE = len(CONTENT)
 
 
@@ -30,11 +30,11 @@ def good(*urls: str, size: int | None = None) -> Source:
 
 
 def kept(ck_home: Path) -> list[str]:
-    """Names of the files that the cache holds, locks aside."""
+    """Names of the files in the cache, without locks."""
     return [path.name for path in (ck_home / "CK-TOOLS").rglob("*") if path.is_file() and path.suffix != ".lock"]
 
 
-def test_a_file_is_verified_and_asked_for_once(server: Server) -> None:
+def test_file_is_verified_and_requested_once(server: Server) -> None:
     source = good(server.give("/f", whole(CONTENT)))
     path, digest = fetch(source)
     assert (path.read_bytes(), digest) == (CONTENT, SHA256)
@@ -42,7 +42,7 @@ def test_a_file_is_verified_and_asked_for_once(server: Server) -> None:
     assert len(server.requests) == 1
 
 
-def test_an_md5_is_enough_to_verify_and_to_find_it_again(server: Server) -> None:
+def test_md5_is_enough_to_verify_and_to_reuse(server: Server) -> None:
     source = Source((server.give("/f", whole(CONTENT)),), md5=MD5)
     assert fetch(source) == fetch(source)
     assert fetch(source)[1] == SHA256
@@ -50,7 +50,7 @@ def test_an_md5_is_enough_to_verify_and_to_find_it_again(server: Server) -> None
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "md5"])
-def test_a_wrong_digest_is_told_and_nothing_is_kept(server: Server, ck_home: Path, algorithm: str) -> None:
+def test_wrong_digest_is_reported_and_nothing_kept(server: Server, ck_home: Path, algorithm: str) -> None:
     wanted = hashlib.new(algorithm, b"another file").hexdigest()
     seen = hashlib.new(algorithm, CONTENT).hexdigest()
     url = server.give("/f", whole(CONTENT))
@@ -62,26 +62,26 @@ def test_a_wrong_digest_is_told_and_nothing_is_kept(server: Server, ck_home: Pat
 @pytest.mark.parametrize(
     ("size", "why"), [(1000, "longer than the expected 1000 bytes"), (SIZE + 1, f"{SIZE} of {SIZE + 1} bytes")]
 )
-def test_a_file_of_another_size_is_no_success(server: Server, ck_home: Path, size: int, why: str) -> None:
+def test_wrong_size_is_a_failure(server: Server, ck_home: Path, size: int, why: str) -> None:
     with pytest.raises(DownloadError, match=why):
         fetch(good(server.give("/f", without_ranges(CONTENT)), size=size))
     assert not (ck_home / "CK-TOOLS/.cache/sha256").exists()
 
 
-def test_a_download_that_is_cut_goes_on_where_it_stopped(server: Server) -> None:
+def test_interrupted_download_resumes(server: Server) -> None:
     path, _ = fetch(good(server.give("/f", whole(CONTENT, after=BLOCKS), whole(CONTENT))))
     assert path.read_bytes() == CONTENT
     assert server.ranges("/f") == ["", f"bytes={BLOCKS}-"]
 
 
-def test_a_line_that_is_cut_again_and_again_comes_to_its_end(server: Server) -> None:
+def test_repeatedly_interrupted_download_completes(server: Server) -> None:
     path, _ = fetch(good(server.give("/f", whole(CONTENT, after=200_000)), size=SIZE))
     assert path.read_bytes() == CONTENT
     begins = [int(text.strip("bytes=-") or 0) for text in server.ranges("/f")]
-    assert begins == sorted(set(begins))  # each try goes on behind the one before
+    assert begins == sorted(set(begins))  # each try resumes after the last one
 
 
-def test_what_a_server_that_always_cuts_gave_is_kept_for_the_next_command(server: Server) -> None:
+def test_partial_download_is_kept_for_next_command(server: Server) -> None:
     source = good(server.give("/f", whole(CONTENT, after=BLOCKS), status(503)))
     with pytest.raises(DownloadError, match=f"{BLOCKS} bytes are kept for the next try"):
         fetch(source)
@@ -90,35 +90,35 @@ def test_what_a_server_that_always_cuts_gave_is_kept_for_the_next_command(server
     assert server.ranges("/f")[-1] == f"bytes={BLOCKS}-"
 
 
-def test_a_server_that_does_not_go_on_sends_all_again(server: Server) -> None:
+def test_server_without_ranges_sends_everything_again(server: Server) -> None:
     path, _ = fetch(good(server.give("/f", whole(CONTENT, after=BLOCKS), without_ranges(CONTENT))))
     assert path.read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("size", [None, SIZE], ids=["size unknown", "size known"])
-def test_a_range_from_another_place_is_not_taken_for_ours(server: Server, size: int | None) -> None:
+def test_wrong_range_is_not_used(server: Server, size: int | None) -> None:
     url = server.give("/f", whole(CONTENT, after=BLOCKS), elsewhere(CONTENT, begin=7))
     assert fetch(good(url, size=size))[0].read_bytes() == CONTENT
 
 
-def test_a_server_that_refuses_the_range_is_asked_for_all(server: Server) -> None:
+def test_refused_range_requests_whole_file(server: Server) -> None:
     path, _ = fetch(good(server.give("/f", whole(CONTENT, after=BLOCKS), status(416), whole(CONTENT))))
     assert path.read_bytes() == CONTENT
     assert server.ranges("/f") == ["", f"bytes={BLOCKS}-", ""]
 
 
-def test_a_404_is_not_asked_again_and_the_mirror_is_next(server: Server) -> None:
+def test_404_is_not_retried_and_mirror_is_next(server: Server) -> None:
     fetch(good(server.give("/gone", status(404)), server.give("/mirror", whole(CONTENT))))
     assert [path for path, _ in server.requests] == ["/gone", "/mirror"]
 
 
 @pytest.mark.parametrize("code", [500, 503, 429, 408])
-def test_a_server_in_trouble_is_asked_again(server: Server, code: int) -> None:
+def test_server_error_is_retried(server: Server, code: int) -> None:
     fetch(good(server.give("/f", status(code), whole(CONTENT))))
     assert len(server.requests) == 2
 
 
-def test_a_server_that_hangs_is_left_and_asked_again(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hanging_server_is_retried(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CK_DOWNLOAD_TIMEOUT", "0.2")
     fetch(good(server.give("/f", hanging(), whole(CONTENT))))
     with pytest.raises(DownloadError, match=r"no data was received for 0\.2 s"):
@@ -126,18 +126,18 @@ def test_a_server_that_hangs_is_left_and_asked_again(server: Server, monkeypatch
 
 
 @pytest.mark.parametrize(("says", "size"), [(BLOCKS + 100, None), (BLOCKS // 2, BLOCKS)], ids=["too much", "too little"])
-def test_a_server_that_announces_another_length_gives_the_right_file(server: Server, says: int, size: int | None) -> None:
+def test_wrong_content_length_still_gives_the_right_file(server: Server, says: int, size: int | None) -> None:
     content = CONTENT[:BLOCKS]
     url = server.give("/f", announced(content, says), whole(content))
     assert fetch(Source((url,), size, hashlib.sha256(content).hexdigest()))[0].read_bytes() == content
 
 
-def test_a_redirect_is_followed(server: Server) -> None:
+def test_redirect_is_followed(server: Server) -> None:
     target = server.give("/real", whole(CONTENT))
     assert fetch(good(server.give("/f", status(302, Location=target))))[1] == SHA256
 
 
-def test_a_refused_connection_is_told_with_what_to_do() -> None:
+def test_refused_connection_says_what_to_do() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/f"
     with pytest.raises(DownloadError, match="the connection was refused") as caught:
@@ -145,24 +145,24 @@ def test_a_refused_connection_is_told_with_what_to_do() -> None:
     assert "CK_MIRRORS" in caught.value.hint
 
 
-def test_when_all_places_fail_each_is_told_with_its_reason(server: Server) -> None:
+def test_failure_of_every_source_is_reported(server: Server) -> None:
     with pytest.raises(DownloadError) as caught:
         fetch(good(server.give("/a", status(403)), server.give("/b", status(500))))
     assert f"{server.url}/a: the server answers 403" in str(caught.value)
     assert f"{server.url}/b: the server answers 500 (5 tries)" in str(caught.value)
 
 
-def test_a_mirror_with_another_file_does_not_hide_the_right_one(server: Server) -> None:
+def test_wrong_mirror_does_not_hide_the_right_one(server: Server) -> None:
     fetch(good(server.give("/stale", whole(OTHER)), server.give("/right", whole(CONTENT))))
     assert [path for path, _ in server.requests] == ["/stale", "/right"]
 
 
-def test_the_beginning_of_another_file_from_a_mirror_is_not_gone_on_with(server: Server) -> None:
+def test_partial_download_of_wrong_mirror_is_not_resumed(server: Server) -> None:
     stale = server.give("/stale", whole(OTHER, after=BLOCKS), status(404))
     assert fetch(good(stale, server.give("/right", whole(CONTENT))))[0].read_bytes() == CONTENT
 
 
-def test_the_beginning_of_another_file_from_an_earlier_command_is_thrown_away(server: Server) -> None:
+def test_partial_download_of_another_file_is_discarded(server: Server) -> None:
     source = good(server.give("/f", whole(OTHER, after=BLOCKS), status(404)))
     with pytest.raises(DownloadError):
         fetch(source)
@@ -171,7 +171,7 @@ def test_the_beginning_of_another_file_from_an_earlier_command_is_thrown_away(se
 
 
 @pytest.mark.parametrize(("site", "asked"), [(whole(CONTENT), ["/site/f"]), (status(404), ["/site/f", "/pub/f"])])
-def test_ck_mirrors_come_first_and_then_the_publisher(
+def test_ck_mirrors_come_before_publisher(
     server: Server, monkeypatch: pytest.MonkeyPatch, site: Answer, asked: list[str]
 ) -> None:
     monkeypatch.setenv("CK_MIRRORS", f"https://a.invalid=https://b.invalid {server.url}/pub={server.url}/site")
@@ -180,7 +180,7 @@ def test_ck_mirrors_come_first_and_then_the_publisher(
     assert [path for path, _ in server.requests] == asked
 
 
-def test_a_file_url_is_copied(tmp_path: Path) -> None:
+def test_file_url_is_copied(tmp_path: Path) -> None:
     origin = tmp_path / "a file.bin"
     origin.write_bytes(CONTENT)
     path, _ = fetch(good(origin.as_uri()))
@@ -189,12 +189,12 @@ def test_a_file_url_is_copied(tmp_path: Path) -> None:
         fetch(Source(((tmp_path / "absent").as_uri(),), sha256="0" * 64))
 
 
-def test_an_empty_file_can_be_fetched(server: Server) -> None:
+def test_empty_file_can_be_fetched(server: Server) -> None:
     source = Source((server.give("/empty", without_ranges(b"")),), size=0, sha256=hashlib.sha256(b"").hexdigest())
     assert fetch(source)[0].read_bytes() == b""
 
 
-def test_without_a_digest_nothing_is_asked_for(server: Server) -> None:
+def test_nothing_is_requested_without_digest(server: Server) -> None:
     with pytest.raises(DownloadError, match="has no digest") as caught:
         fetch(Source((server.give("/f", whole(CONTENT)),)))
     assert "sha256" in caught.value.hint
@@ -203,7 +203,7 @@ def test_without_a_digest_nothing_is_asked_for(server: Server) -> None:
 
 @pytest.fixture
 def zenodo(server: Server, monkeypatch: pytest.MonkeyPatch) -> Source:
-    """A file of Zenodo's record 123 whose digest only the record tells; the site's mirror stands in for Zenodo."""
+    """A file of Zenodo's record 123 whose digest only the record has; the site's mirror replaces Zenodo."""
     monkeypatch.setenv("CK_MIRRORS", f"https://zenodo.org={server.url}")
     server.give("/record/123/files/m.onnx?download=1", whole(CONTENT))
     return Source(("https://zenodo.org/record/123/files/m.onnx?download=1",))
@@ -213,13 +213,13 @@ def record(**changes: object) -> dict[str, object]:
     return {"files": [{"key": "other"}, {"key": "m.onnx", "size": SIZE, "checksum": f"md5:{MD5}", **changes}]}
 
 
-def test_zenodo_s_record_gives_the_digest(server: Server, zenodo: Source) -> None:
+def test_zenodo_record_provides_digest(server: Server, zenodo: Source) -> None:
     server.give("/api/records/123", document(record()))
     assert fetch(zenodo)[1] == fetch(zenodo)[1] == SHA256
     assert len(server.ranges("/record/123/files/m.onnx?download=1")) == 1
 
 
-def test_a_file_unlike_zenodo_s_record_is_refused(server: Server, zenodo: Source, ck_home: Path) -> None:
+def test_mismatch_with_zenodo_record_is_rejected(server: Server, zenodo: Source, ck_home: Path) -> None:
     server.give("/api/records/123", document(record(checksum="md5:" + "0" * 32)))
     with pytest.raises(DownloadError, match=f"md5 {'0' * 32} expected, {MD5} received"):
         fetch(zenodo)
@@ -236,34 +236,34 @@ def test_a_file_unlike_zenodo_s_record_is_refused(server: Server, zenodo: Source
         (status(404), "the server answers 404"),
     ],
 )
-def test_a_record_that_gives_no_digest_is_told(server: Server, zenodo: Source, answer: Answer, why: str) -> None:
+def test_record_without_digest_is_reported(server: Server, zenodo: Source, answer: Answer, why: str) -> None:
     server.give("/api/records/123", answer)
     with pytest.raises(DownloadError, match=why):
         fetch(zenodo)
     assert server.ranges("/record/123/files/m.onnx?download=1") == []
 
 
-def test_a_cached_file_that_was_altered_is_fetched_again(server: Server) -> None:
+def test_modified_cached_file_is_refetched(server: Server) -> None:
     source = good(server.give("/f", whole(CONTENT)))
     fetch(source)[0].write_bytes(b"altered")
     assert fetch(source)[0].read_bytes() == CONTENT
     assert len(server.requests) == 2
 
 
-def test_a_file_larger_than_the_free_space_is_not_begun(server: Server) -> None:
+def test_file_larger_than_free_space_is_not_started(server: Server) -> None:
     with pytest.raises(StorageError, match="it needs 1000000000000 MB"):
         fetch(good(server.give("/f", whole(CONTENT)), size=10**18))
     assert server.requests == []
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_a_full_disk_is_told_and_not_left_fuller(server: Server, ck_home: Path) -> None:
+def test_full_disk_is_reported_and_cleaned_up(server: Server, ck_home: Path) -> None:
     source = good(server.give("/f", whole(CONTENT, after=BLOCKS), status(404)))
     with pytest.raises(DownloadError):
         fetch(source)
     (part,) = (ck_home / "CK-TOOLS/.cache/partial").iterdir()
     part.unlink()
-    part.symlink_to("/dev/full")  # the kernel itself says that there is no space left
+    part.symlink_to("/dev/full")  # the kernel itself reports that no space is left
     server.give("/f", whole(CONTENT))
     with pytest.raises(StorageError, match="the disk is full"):
         fetch(source)
@@ -271,20 +271,20 @@ def test_a_full_disk_is_told_and_not_left_fuller(server: Server, ck_home: Path) 
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux's /sys, where even root can write")
-def test_a_read_only_ck_tools_is_told(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_only_ck_tools_is_reported(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CK_TOOLS", "/sys/ck-tools")
     with pytest.raises(StorageError, match=r"no permission to write /sys/ck-tools") as caught:
         fetch(good(server.give("/f", whole(CONTENT))))
     assert "CK_TOOLS" in caught.value.hint
 
 
-def test_a_ck_tools_that_is_a_file_is_told(server: Server, ck_home: Path) -> None:
+def test_ck_tools_that_is_a_file_is_reported(server: Server, ck_home: Path) -> None:
     (ck_home / "CK-TOOLS").write_text("")
     with pytest.raises(StorageError, match="CK-TOOLS"):
         fetch(good(server.give("/f", whole(CONTENT))))
 
 
-def test_two_processes_that_want_the_same_file_fetch_it_once(server: Server) -> None:
+def test_concurrent_processes_fetch_a_file_once(server: Server) -> None:
     gate = Gate(CONTENT, after=10)
     url = server.give("/f", gate)
     code = (
@@ -308,8 +308,8 @@ def test_two_processes_that_want_the_same_file_fetch_it_once(server: Server) -> 
     assert len(server.requests) == 1
 
 
-def test_what_a_publisher_verified_once_is_pinned(server: Server, monkeypatch: pytest.MonkeyPatch, ck_home: Path) -> None:
-    """Zenodo's record is asked once; from then on the file has to be that one, even when the record says otherwise."""
+def test_digest_verified_once_is_pinned(server: Server, monkeypatch: pytest.MonkeyPatch, ck_home: Path) -> None:
+    """Zenodo's record is requested once; afterwards the file must match it, even when the record changes."""
     monkeypatch.setenv("CK_MIRRORS", f"https://zenodo.org={server.url}")
     record = {"files": [{"key": "f", "size": SIZE, "checksum": f"md5:{MD5}"}]}
     server.give("/api/records/7", document(record))

@@ -1,4 +1,4 @@
-"""Files of several packages come side by side; each package is installed when its own are there."""
+"""Files of several packages are fetched concurrently; each package is installed once its own files are there."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def step(url: str, content: bytes, **more: Any) -> dict[str, Any]:
 
 
 def together(content: bytes, gate: threading.Barrier) -> Answer:
-    """Answers when as many requests have come as the gate waits for."""
+    """Answer once the gate has seen its number of requests."""
 
     def answer(call: Call) -> None:
         gate.wait(WAIT)
@@ -41,13 +41,13 @@ def install(shelf: Shelf, names: Sequence[str]) -> dict[str, Installed]:
     return Installer(Session(shelf.repositories), None).install({name: resolver.resolve(name) for name in names})
 
 
-def test_files_of_packages_come_at_the_same_time(shelf: Shelf, server: Server) -> None:
+def test_package_files_are_fetched_concurrently(shelf: Shelf, server: Server) -> None:
     gate = threading.Barrier(3)
     for name in ("a", "b", "c"):
         shelf.package(name, step(server.give(f"/{name}.bin", together(name.encode(), gate)), name.encode()))
     found = install(shelf, "abc")
     assert [Path(found[name].path, f"{name}.bin").read_text() for name in "abc"] == ["a", "b", "c"]
-    assert sorted(server.requests) == [("/a.bin", ""), ("/b.bin", ""), ("/c.bin", "")]  # each once
+    assert sorted(server.requests) == [("/a.bin", ""), ("/b.bin", ""), ("/c.bin", "")]  # once each
 
 
 def test_file_of_two_packages_is_fetched_once(shelf: Shelf, server: Server) -> None:
@@ -64,8 +64,8 @@ def test_single_file_is_left_to_its_package(shelf: Shelf, server: Server) -> Non
     assert not [thread for thread in threading.enumerate() if thread.name == "fetching ahead"]
 
 
-def test_failure_is_that_of_the_package(shelf: Shelf, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error is the one of the step, and what the other package fetched is installed by the next command at once."""
+def test_failure_is_reported_by_the_package(shelf: Shelf, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is that of the step, and the next command uses the file that the other package fetched."""
     monkeypatch.setenv("CK_RETRY_WAIT", "0.001")
     shelf.package("a", step(server.give("/a.bin", status(404)), b"a"))
     shelf.package("b", step(server.give("/b.bin", whole(b"b")), b"b"))
@@ -75,8 +75,8 @@ def test_failure_is_that_of_the_package(shelf: Shelf, server: Server, monkeypatc
     assert len(server.ranges("/b.bin")) == 1
 
 
-def test_wrong_file_is_refused(shelf: Shelf, server: Server) -> None:
-    """Its digest is computed while it comes."""
+def test_wrong_file_is_rejected(shelf: Shelf, server: Server) -> None:
+    """The digest is computed during the download."""
     shelf.package("a", step(server.give("/a.bin", whole(b"altered")), b"a"))
     shelf.package("b", step(server.give("/b.bin", whole(b"b")), b"b"))
     seen = hashlib.sha256(b"altered").hexdigest()
@@ -84,8 +84,8 @@ def test_wrong_file_is_refused(shelf: Shelf, server: Server) -> None:
         install(shelf, "ab")
 
 
-def test_file_without_a_digest_is_not_fetched_ahead(shelf: Shelf, server: Server) -> None:
-    """What may come is decided by its step."""
+def test_file_without_digest_is_not_fetched_ahead(shelf: Shelf, server: Server) -> None:
+    """The step decides whether a file may be fetched."""
     for name in ("a", "b"):
         shelf.package(name, {"download": {"url": server.give(f"/{name}.bin", whole(b"x"))}})
     with pytest.raises(DownloadError):

@@ -1,4 +1,4 @@
-"""A download that is a commit: its files and no others, whatever the repository does."""
+"""A download from a git commit: exactly its files, whatever the repository does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from servers import Server, whole
 from unit.upstreams import Upstream
 
-from ck_repo.errors import ConfigError, DownloadError, InstallError, NotTheSameError, OfflineError
+from ck_repo.errors import ConfigError, DownloadError, InstallError, MismatchError, OfflineError
 from ck_repo.install.clean import clean_leftovers
 from ck_repo.install.fetch import adopt, fetch
 from ck_repo.install.git_source import read_commit, unproven
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def there(upstream: Callable[..., Upstream]) -> Upstream:
-    """A repository with a folder that is wanted, and others."""
+    """A repository with the requested folder and others."""
     row = upstream("theirs")
     (row.path / "loadgen").mkdir()
-    (row.path / "loadgen/a.cc").write_bytes(b"one\r\n$Id$\n")  # a blob with both: the attributes come when it is in
+    (row.path / "loadgen/a.cc").write_bytes(b"one\r\n$Id$\n")  # a blob with both: the attributes apply when it is added
     row.git("add", "--all")
     row.git("commit", "--quiet", "-m", "a.cc")
     row.commit("loadgen/deep/b.h", "two")
@@ -54,58 +54,56 @@ def names(path: Path) -> list[str]:
         return file.getnames()
 
 
-def test_the_files_of_the_folder_come_byte_by_byte(there: Upstream, shelf: Shelf) -> None:
+def test_folder_is_copied_byte_for_byte(there: Upstream, shelf: Shelf) -> None:
     shelf.package("p", {"download": {"url": url_of(there), "unpack": True}})
     meta = shelf.install("p")
     files = {path.relative_to(meta["path"]).as_posix() for path in Path(meta["path"]).rglob("*") if path.is_file()}
     assert files == {".ck-install.json", *(f"loadgen/{name}" for name in (".gitattributes", "a.cc", "deep/b.h", "run.sh"))}
-    # as they are in the commit: what its attributes ask for is not done
+    # as they are in the commit: attributes are not applied
     assert Path(meta["path"], "loadgen/a.cc").read_bytes() == b"one\r\n$Id$\n"
     assert Path(meta["path"], "loadgen/run.sh").stat().st_mode & 0o111
     (row,) = meta["downloads"]
     assert row["urls"] == [url_of(there)]
 
 
-def test_a_commit_is_the_same_file_everywhere(there: Upstream, ck_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commit_gives_the_same_file_everywhere(there: Upstream, ck_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, digest = fetch(Source((url_of(there),)))
     monkeypatch.setenv("CK_TOOLS", str(ck_home / "elsewhere"))
     again, same = fetch(Source((url_of(there),)))
     assert digest == same
     assert first.read_bytes() == again.read_bytes()
-    # a lock knows the digest, and a bundle brings the file: then git is not asked
+    # a lock knows the digest, and a bundle has the file: git is not asked
     url = url_of(there)
     there.path.rename(there.path.with_name("gone"))
     assert fetch(Source((url,), sha256=digest))[1] == digest
     assert fetch(Source((url,)))[1] == digest
 
 
-def test_everything_comes_where_no_folder_is_named_and_an_older_commit_is_found(there: Upstream) -> None:
+def test_whole_repository_and_older_commit(there: Upstream) -> None:
     old = there.git("rev-parse", "HEAD~2")
     path, _ = fetch(Source((url_of(there, "", old),)))
     assert names(path) == [".ckr.json", "loadgen/a.cc", "loadgen/deep/b.h"]
 
 
 @pytest.mark.parametrize(
-    ("folder", "commit", "told"),
+    ("folder", "commit", "message"),
     [("loadgen", "0" * 40, "0000000000"), ("nowhere", "", "no folder nowhere"), ("load", "", "no folder load")],
 )
-def test_what_is_not_there_is_told_and_nothing_is_left(
-    there: Upstream, ck_home: Path, folder: str, commit: str, told: str
-) -> None:
+def test_missing_commit_or_folder_is_reported(there: Upstream, ck_home: Path, folder: str, commit: str, message: str) -> None:
     with pytest.raises(DownloadError) as caught:
         fetch(Source((url_of(there, folder, commit),)))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert [path for path in (ck_home / "CK-TOOLS").rglob("*") if path.is_file() and path.suffix != ".lock"] == []
 
 
-def test_a_repository_that_is_gone_is_told(there: Upstream) -> None:
+def test_missing_repository_is_reported(there: Upstream) -> None:
     url = url_of(there)
     there.path.rename(there.path.with_name("gone"))
     with pytest.raises(DownloadError, match=r"does not appear to be a git repository|does not exist"):
         fetch(Source((url,)))
 
 
-def test_a_mirror_on_this_machine_stands_in(there: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_local_mirror_is_used(there: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
     public = url_of(there).replace(f"git+file://{there.path}", "git+https://example.org/theirs.git")
     monkeypatch.setenv("CK_OFFLINE", "1")
     with pytest.raises(OfflineError):
@@ -115,7 +113,7 @@ def test_a_mirror_on_this_machine_stands_in(there: Upstream, monkeypatch: pytest
     assert "loadgen/a.cc" in names(path)
 
 
-def test_what_a_killed_process_left_is_cleaned(there: Upstream, ck_home: Path) -> None:
+def test_leftovers_of_killed_process_are_removed(there: Upstream, ck_home: Path) -> None:
     fetch(Source((url_of(there),)))
     left = ck_home / "CK-TOOLS/.cache/partial/0123.git"
     (left / "objects").mkdir(parents=True)
@@ -135,16 +133,14 @@ def test_what_a_killed_process_left_is_cleaned(there: Upstream, ck_home: Path) -
         "git+https://example.org/a.git@" + "0" * 40 + "#subdirectory=--b",
     ],
 )
-def test_what_is_no_whole_commit_is_refused(url: str) -> None:
+def test_abbreviated_commit_is_rejected(url: str) -> None:
     assert read_commit(url) is None
     with pytest.raises(ConfigError, match="and not a commit"):
         read_source(Fields({"url": url}, "recipe"))
 
 
-def test_no_hook_and_no_filter_of_the_users_settings_runs(
-    there: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The repository's attributes ask for a filter that the user's settings know, and a template has a hook."""
+def test_user_hooks_and_filters_do_not_run(there: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The repository's attributes request a filter that the user's settings define, and a template has a hook."""
     filtered, hooked = tmp_path / "filtered", tmp_path / "hooked"
     there.commit("loadgen/.gitattributes", "* filter=theirs\n")
     hooks = tmp_path / "template/hooks"
@@ -162,7 +158,7 @@ def test_no_hook_and_no_filter_of_the_users_settings_runs(
 
 
 def forged(path: Path, change: Callable[[tarfile.TarInfo, bytes], bytes]) -> Path:
-    """A tar with the proof of another, and its files changed."""
+    """A tar with the commit object of another one, and its files changed."""
     target = path.with_name("forged.tar")
     with tarfile.open(path) as old, tarfile.open(target, "w", pax_headers=dict(old.pax_headers)) as new:
         for member in old.getmembers():
@@ -177,7 +173,7 @@ def evil(member: tarfile.TarInfo, content: bytes) -> bytes:
     return b"evil" if member.name.endswith("a.cc") else content
 
 
-def test_a_tar_proves_itself_wherever_it_is_from(
+def test_tar_is_verified_against_commit(
     there: Upstream, ck_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Server
 ) -> None:
     url = url_of(there)
@@ -187,20 +183,20 @@ def test_a_tar_proves_itself_wherever_it_is_from(
     bad = forged(good, evil)
     there.path.rename(there.path.with_name("gone"))
     monkeypatch.setenv("CK_TOOLS", str(ck_home / "elsewhere"))
-    # of a mirror, of a bundle, by the word of somebody's lock
+    # from a mirror or a bundle, according to a foreign lock
     with pytest.raises(DownloadError, match=r"a\.cc is not that of the commit"):
         fetch(Source((url, server.give("/f.tar", whole(bad.read_bytes())))))
     false = Source((url,), sha256=hashlib.sha256(bad.read_bytes()).hexdigest())
-    with pytest.raises(NotTheSameError, match=r"a\.cc is not that of the commit"):
+    with pytest.raises(MismatchError, match=r"a\.cc is not that of the commit"):
         adopt(bad, false)
     assert fetch(Source((url, server.give("/g.tar", whole(good.read_bytes())))))[1] == digest
     monkeypatch.setenv("CK_TOOLS", str(ck_home / "third"))
     adopt(good, Source((url,), sha256=digest))
-    assert fetch(Source((url,)))[1] == digest  # nobody is asked
+    assert fetch(Source((url,)))[1] == digest  # nothing is requested
 
 
 @pytest.mark.parametrize("what", ["nothing", "a file more", "a file less", "no proof", "another commit's proof"])
-def test_a_tar_that_proves_nothing_is_told(there: Upstream, tmp_path: Path, what: str) -> None:
+def test_unverifiable_tar_is_reported(there: Upstream, tmp_path: Path, what: str) -> None:
     commit = read_commit(url_of(there))
     assert commit
     path, _ = fetch(Source((url_of(there),)))
@@ -218,8 +214,8 @@ def test_a_tar_that_proves_nothing_is_told(there: Upstream, tmp_path: Path, what
     assert unproven(tmp_path / "t.tar", commit)
 
 
-def test_modules_of_another_repository_need_trust(shelf: Shelf) -> None:
-    """What a program has on its search path runs, script or not."""
+def test_foreign_modules_need_trust(shelf: Shelf) -> None:
+    """Everything on a program's search path runs, script or not."""
     shelf.package("theirs", {"copy": {"file": "sitecustomize.py", "to": "m/sitecustomize.py"}}, files={"sitecustomize.py": "x"},
                   python_path="m")  # fmt: skip
     with pytest.raises(InstallError, match="another repository: Python modules") as caught:
@@ -228,7 +224,7 @@ def test_modules_of_another_repository_need_trust(shelf: Shelf) -> None:
     assert shelf.install("theirs", trust=True)["python_path"].endswith("/m")
 
 
-def test_a_package_of_compiled_modules_is_for_one_python(shelf: Shelf, there: Upstream) -> None:
+def test_compiled_modules_are_for_one_python(shelf: Shelf, there: Upstream) -> None:
     from ck_repo.machine.survey import survey
     from ck_repo.resolve.resolver import Resolver
 
@@ -239,7 +235,7 @@ def test_a_package_of_compiled_modules_is_for_one_python(shelf: Shelf, there: Up
     assert key("3.11.7") == key("3.11.9") != key("3.12.1")
 
 
-def test_modules_that_a_recipe_promises_are_there(shelf: Shelf, there: Upstream) -> None:
+def test_promised_modules_exist(shelf: Shelf, there: Upstream) -> None:
     step = {"download": {"url": url_of(there), "unpack": True}}
     shelf.package("good", step, python_path="loadgen/deep")
     meta = shelf.install("good")

@@ -1,4 +1,4 @@
-"""`Installer`: a folder appears under its name when it is whole, and is found again."""
+"""`Installer`: a folder appears under its name once it is complete, and is reused."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ HELLO = {"copy": {"file": "hello.txt"}}
 
 
 def visible(ck_home: Path) -> list[str]:
-    """What a user sees in CK_TOOLS."""
+    """Entries in CK_TOOLS that a user sees."""
     root = ck_home / "CK-TOOLS"
     return sorted(path.name for path in root.iterdir() if not path.name.startswith(".")) if root.exists() else []
 
 
-def test_an_installed_package_is_a_folder_and_an_env_entry(shelf: Shelf, ck_home: Path) -> None:
+def test_installed_package_is_a_folder_and_an_env_entry(shelf: Shelf, ck_home: Path) -> None:
     entry = shelf.package("hello", HELLO, files={"hello.txt": "hi"}, file="hello.txt", version="1.2", model={"opset": 8})
     meta = shelf.install("hello")
     assert Path(meta["file"]).read_text() == "hi"
@@ -39,7 +39,7 @@ def test_an_installed_package_is_a_folder_and_an_env_entry(shelf: Shelf, ck_home
     assert load(shelf.repositories, "env", meta["uid"]).meta() | {"uid": meta["uid"]} == meta
 
 
-def test_what_is_there_is_reused(shelf: Shelf) -> None:
+def test_existing_install_is_reused(shelf: Shelf) -> None:
     shelf.package("hello", HELLO, files={"hello.txt": "hi"})
     first = shelf.install("hello")
     mark = Path(first["path"], "mark")
@@ -49,7 +49,7 @@ def test_what_is_there_is_reused(shelf: Shelf) -> None:
     assert isinstance(Resolver(survey(Session(shelf.repositories))).resolve("hello"), InstalledPackage)
 
 
-def test_a_deleted_folder_is_installed_again(shelf: Shelf) -> None:
+def test_deleted_folder_is_reinstalled(shelf: Shelf) -> None:
     shelf.package("hello", HELLO, files={"hello.txt": "hi"})
     first = shelf.install("hello")
     shutil.rmtree(first["path"])
@@ -57,7 +57,7 @@ def test_a_deleted_folder_is_installed_again(shelf: Shelf) -> None:
     assert Path(first["path"], "hello.txt").read_text() == "hi"
 
 
-def test_after_a_second_installation_the_env_entry_tells_of_the_second(shelf: Shelf) -> None:
+def test_env_entry_describes_latest_installation(shelf: Shelf) -> None:
     script = "import os, pathlib; pathlib.Path('out').write_bytes(os.urandom(8))"
     shelf.package("dice", {"script": {"file": "dice.py"}}, files={"dice.py": script}, file="out")
     shutil.rmtree(shelf.install("dice")["path"])
@@ -65,7 +65,7 @@ def test_after_a_second_installation_the_env_entry_tells_of_the_second(shelf: Sh
     assert load(shelf.repositories, "env", meta["uid"]).meta()["digest"] == meta["digest"]
 
 
-def test_a_spoilt_folder_of_that_name_makes_way(shelf: Shelf) -> None:
+def test_corrupt_folder_is_replaced(shelf: Shelf) -> None:
     shelf.package("hello", HELLO, files={"hello.txt": "hi"})
     folder = Path(shelf.install("hello")["path"])
     (folder / ".ck-install.json").unlink()
@@ -75,7 +75,7 @@ def test_a_spoilt_folder_of_that_name_makes_way(shelf: Shelf) -> None:
     assert (folder / "hello.txt").read_text() == "hi"
 
 
-def test_a_recipe_that_does_not_make_what_it_promises_leaves_nothing(shelf: Shelf, ck_home: Path) -> None:
+def test_recipe_without_promised_result_leaves_nothing(shelf: Shelf, ck_home: Path) -> None:
     shelf.package("hello", HELLO, files={"hello.txt": "hi"}, file="model.onnx")
     with pytest.raises(InstallError, match=r"promises model.onnx, which does not exist") as caught:
         shelf.install("hello")
@@ -83,7 +83,7 @@ def test_a_recipe_that_does_not_make_what_it_promises_leaves_nothing(shelf: Shel
     assert visible(ck_home) == []
 
 
-def test_a_changed_recipe_is_installed_beside_the_old_one(shelf: Shelf, ck_home: Path) -> None:
+def test_changed_recipe_is_installed_next_to_the_old_one(shelf: Shelf, ck_home: Path) -> None:
     entry = shelf.package("hello", HELLO, files={"hello.txt": "hi"})
     old = shelf.install("hello")
     (entry.path / "hello.txt").write_text("hi again")
@@ -93,7 +93,7 @@ def test_a_changed_recipe_is_installed_beside_the_old_one(shelf: Shelf, ck_home:
     assert len(visible(ck_home)) == 2
 
 
-def test_a_dependency_comes_first_and_its_folder_is_told_to_the_script(shelf: Shelf) -> None:
+def test_dependency_is_installed_first_and_passed_to_script(shelf: Shelf) -> None:
     shelf.package("words", HELLO, files={"hello.txt": "hi"})
     script = "import shutil, sys; shutil.copy(sys.argv[1] + '/hello.txt', sys.argv[2] + '/out')"
     step = {"script": {"file": "make.py", "arguments": ["{words}", "{folder}"]}}
@@ -103,7 +103,7 @@ def test_a_dependency_comes_first_and_its_folder_is_told_to_the_script(shelf: Sh
     assert set(meta["inputs"]) == {"words"}
 
 
-def test_the_variation_s_steps_and_values_are_used(shelf: Shelf) -> None:
+def test_variation_steps_and_values_are_used(shelf: Shelf) -> None:
     script = "import pathlib, sys; pathlib.Path('out').write_text(sys.argv[1])"
     variations = {name: {"group": "count", "changes": {"values": {"count": name[1:]}}} for name in ("n1", "n2")}
     step = {"script": {"file": "make.py", "arguments": ["{count}"]}}
@@ -123,7 +123,7 @@ def test_the_variation_s_steps_and_values_are_used(shelf: Shelf) -> None:
         (["copy"], r"install\[0\] is 'copy', not an object"),
     ],
 )
-def test_a_fault_of_the_recipe_is_told_with_its_file_and_key(shelf: Shelf, ck_home: Path, steps: list[Any], why: str) -> None:
+def test_recipe_error_names_file_and_key(shelf: Shelf, ck_home: Path, steps: list[Any], why: str) -> None:
     entry = shelf.package("faulty", *steps, files={"x": ""})
     with pytest.raises(CKError, match=why) as caught:
         shelf.install("faulty")
@@ -131,7 +131,7 @@ def test_a_fault_of_the_recipe_is_told_with_its_file_and_key(shelf: Shelf, ck_ho
     assert visible(ck_home) == []
 
 
-def test_what_was_fetched_is_on_record(shelf: Shelf, tmp_path: Path) -> None:
+def test_fetched_files_are_recorded(shelf: Shelf, tmp_path: Path) -> None:
     (tmp_path / "f.bin").write_bytes(b"content")
     url, digest = (tmp_path / "f.bin").as_uri(), hashlib.sha256(b"content").hexdigest()
     shelf.package("data", {"download": {"url": url, "sha256": digest}}, file="f.bin")

@@ -1,4 +1,4 @@
-"""URLs of this machine in recipes: whose recipe may read which file, and what kind of file it may be."""
+"""Local URLs in recipes: which recipe may read which file, and which kinds of file are allowed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def foreign(shelf: Shelf, *steps: dict[str, Any], **meta: Any) -> Entry:
 
 
 @pytest.mark.parametrize("spelling", ["file://{}", "FILE://{}", "file://localhost{}", "file:{}"])
-def test_another_repository_s_recipe_reads_no_file_of_the_user_s(shelf: Shelf, secret: Path, spelling: str) -> None:
+def test_foreign_recipe_reads_no_user_file(shelf: Shelf, secret: Path, spelling: str) -> None:
     foreign(shelf, download(spelling.format(secret)))
     with pytest.raises(UntrustedError, match="outside that repository") as caught:
         shelf.install("p", trust=False)
@@ -51,7 +51,7 @@ def test_another_repository_s_recipe_reads_no_file_of_the_user_s(shelf: Shelf, s
     shelf.install("p", trust=True)
 
 
-def test_a_mirror_of_the_recipe_is_no_way_around(shelf: Shelf, secret: Path) -> None:
+def test_recipe_mirror_is_no_bypass(shelf: Shelf, secret: Path) -> None:
     step = download("https://host.invalid/secret.txt")
     step["download"]["mirrors"] = [secret.as_uri()]
     foreign(shelf, step)
@@ -60,7 +60,7 @@ def test_a_mirror_of_the_recipe_is_no_way_around(shelf: Shelf, secret: Path) -> 
 
 
 @pytest.mark.parametrize("how", ["plain", "dots", "link"])
-def test_it_reads_files_of_its_own_repository(shelf: Shelf, secret: Path, how: str) -> None:
+def test_recipe_reads_files_of_its_own_repository(shelf: Shelf, secret: Path, how: str) -> None:
     entry = foreign(shelf)
     own = entry.path / "own.txt"
     if how == "link":
@@ -77,12 +77,12 @@ def test_it_reads_files_of_its_own_repository(shelf: Shelf, secret: Path, how: s
             shelf.install("p", trust=False)
 
 
-def test_the_user_s_own_recipes_read_any_file(shelf: Shelf, secret: Path) -> None:
+def test_own_recipe_reads_any_file(shelf: Shelf, secret: Path) -> None:
     shelf.package("p", download(secret.as_uri()))
     assert Path(shelf.install("p", trust=False)["path"], secret.name).read_bytes() == SECRET
 
 
-def test_another_repository_s_recipe_clones_nothing_of_this_machine(
+def test_foreign_recipe_clones_nothing_local(
     shelf: Shelf, upstream: Callable[..., Upstream], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     private = upstream("private")
@@ -94,21 +94,21 @@ def test_another_repository_s_recipe_clones_nothing_of_this_machine(
     assert shelf.install("p", trust=True)["path"]
 
 
-def test_a_mirror_of_the_user_s_serves_every_recipe(shelf: Shelf, secret: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_user_mirror_serves_every_recipe(shelf: Shelf, secret: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CK_MIRRORS", f"https://host.invalid/={secret.parent.as_uri()}/")
     foreign(shelf, download(f"https://host.invalid/{secret.name}"))
     assert shelf.install("p", trust=False)["path"]
 
 
 @pytest.mark.parametrize("name", ["../secret.txt", "%2e%2e/secret.txt", "a/..%2F../secret.txt"])
-def test_no_url_leads_out_of_a_mirror(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_url_cannot_escape_mirror(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CK_MIRRORS", "https://host.invalid/=file:///srv/mirror/")
     source = Source((f"https://host.invalid/{name}",))
     assert with_local_mirrors(source) == source
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder", "link to a pipe", "loop", "NUL"])
-def test_only_a_plain_file_is_copied(tmp_path: Path, kind: str) -> None:
+def test_only_regular_files_are_copied(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "x"
     if kind == "device":
         path = Path("/dev/zero")
@@ -127,7 +127,7 @@ def test_only_a_plain_file_is_copied(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("local", [True, False])
-def test_a_file_of_unknown_size_leaves_a_part_of_the_disk_free(
+def test_file_of_unknown_size_leaves_disk_space(
     server: Server, ck_home: Path, tmp_path: Path, local: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "f").write_bytes(SECRET)

@@ -1,4 +1,4 @@
-"""The patch of a recipe is applied, and nothing of what it is applied to is run."""
+"""A recipe's patch is applied without running anything from the patched folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PATCH = "--- a/a.txt\n+++ b/a.txt\n@@ -1 +1 @@\n-old\n+new\n"
 
 
 def hostile(mark: Path) -> dict[str, str]:
-    """Files of a checkout whose filter leaves a mark."""
+    """Files of a checkout whose filter creates a marker file."""
     command = f"sh -c 'touch {mark}; cat'"
     return {
         "a.txt": "old\n",
@@ -52,7 +52,7 @@ def tar_step(path: Path, files: dict[str, str]) -> dict[str, Any]:
     return {"download": {"url": path.as_uri(), "sha256": digest, "unpack": True}}
 
 
-def test_no_filter_of_the_patched_folder_or_of_the_user_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_git_filters_do_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mark, folder, settings = tmp_path / "mark", tmp_path / "folder", tmp_path / "gitconfig"
     write(folder, hostile(mark))
     settings.write_text(f'[filter "x"]\n\tclean = "touch {mark}; cat"\n\tsmudge = "touch {mark}; cat"\n')
@@ -64,7 +64,7 @@ def test_no_filter_of_the_patched_folder_or_of_the_user_runs(tmp_path: Path, mon
     assert (folder / ".git/HEAD").exists()
 
 
-def test_a_patch_that_leads_out_changes_nothing(tmp_path: Path) -> None:
+def test_patch_outside_folder_changes_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     write(tmp_path, {"folder/a.txt": "old\n", "b.txt": "old\n", "p.patch": PATCH.replace("a.txt", "../b.txt")})
     with pytest.raises(GitError):
@@ -72,7 +72,7 @@ def test_a_patch_that_leads_out_changes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "b.txt").read_text() == "old\n"
 
 
-def test_a_recipe_patches_what_it_unpacked(shelf: Shelf, tmp_path: Path) -> None:
+def test_recipe_patches_unpacked_files(shelf: Shelf, tmp_path: Path) -> None:
     step = tar_step(tmp_path / "a.tar", {"a.txt": "old\n"})
     shelf.package("p", step, {"patch": {"file": "p.patch"}}, files={"p.patch": PATCH})
     folder = Path(shelf.install("p")["path"])
@@ -81,14 +81,14 @@ def test_a_recipe_patches_what_it_unpacked(shelf: Shelf, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", [".git/config", "below/.GIT/config", ".git"])
-def test_an_archive_with_a_git_folder_is_refused(shelf: Shelf, tmp_path: Path, name: str) -> None:
+def test_archive_with_git_folder_is_rejected(shelf: Shelf, tmp_path: Path, name: str) -> None:
     shelf.package("p", tar_step(tmp_path / "a.tar", {name: "[core]\n"}))
     with pytest.raises(ArchiveError, match="git's settings"):
         shelf.install("p")
 
 
 @pytest.mark.parametrize("kind", ["copy", "move"])
-def test_no_step_makes_a_git_folder(shelf: Shelf, kind: str) -> None:
+def test_no_step_creates_a_git_folder(shelf: Shelf, kind: str) -> None:
     first = {"copy": {"file": "config"}}
     second = {kind: {"file": "config", "to": ".git/config"}}
     shelf.package("p", first, second, files={"config": "[core]\n"})
@@ -96,7 +96,7 @@ def test_no_step_makes_a_git_folder(shelf: Shelf, kind: str) -> None:
         shelf.install("p")
 
 
-def test_a_copied_folder_comes_without_its_git_folder(shelf: Shelf) -> None:
+def test_git_folder_is_not_copied(shelf: Shelf) -> None:
     entry = shelf.package("p", {"copy": {"folder": "."}})
     write(entry.path, {".git/config": "[core]\n", "a.txt": "hi"})
     folder = Path(shelf.install("p")["path"])

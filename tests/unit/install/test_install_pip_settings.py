@@ -1,4 +1,4 @@
-"""pip's settings, wherever the user made them, reach uv under uv's names."""
+"""pip's settings, from wherever they are read, reach uv under uv's names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ck_repo.install.pip_settings import pip_settings, uv_environment
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home, and none of the machine's own settings of pip and uv."""
+    """An empty home without the machine's settings of pip and uv."""
     for name in [name for name in os.environ if name.startswith(("PIP_", "UV_", "XDG_"))] + ["SSL_CERT_FILE"]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -26,7 +26,7 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def test_the_more_personal_file_goes_over_the_more_general(home: Path) -> None:
+def test_personal_file_overrides_general(home: Path) -> None:
     write(home / "xdg/pip/pip.conf", "[global]\nindex-url = https://site\nsite = 1\n")
     write(home / ".config/pip/pip.conf", "[install]\nno-index = yes\n[global]\nno-index = no\nindex_url = https://mine\n")
     assert pip_settings()["index-url"] == "https://mine"
@@ -34,7 +34,7 @@ def test_the_more_personal_file_goes_over_the_more_general(home: Path) -> None:
     assert pip_settings()["site"] == "1"
 
 
-def test_a_variable_goes_over_every_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variable_overrides_every_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(home / ".config/pip/pip.conf", "[global]\nindex-url = https://mine\n")
     monkeypatch.setenv("PIP_INDEX_URL", "https://now")
     assert pip_settings()["index-url"] == "https://now"
@@ -49,7 +49,7 @@ def test_pip_config_file_is_read_and_devnull_means_none(home: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("text", ["no section = 1\n", "[global\nx", "[global]\nindex-url = \udcff\n"])
-def test_a_broken_file_is_passed_over(home: Path, text: str) -> None:
+def test_broken_file_is_ignored(home: Path, text: str) -> None:
     path = write(home / ".config/pip/pip.conf", "")
     path.write_bytes(text.encode(errors="surrogateescape"))
     assert "index-url" not in pip_settings()
@@ -68,10 +68,10 @@ def test_a_broken_file_is_passed_over(home: Path, text: str) -> None:
         ("timeout", "60", {}),
     ],
 )
-def test_a_setting_has_uv_s_name(setting: str, value: str, expected: dict[str, str]) -> None:
+def test_settings_have_uv_names(setting: str, value: str, expected: dict[str, str]) -> None:
     assert uv_environment({setting: value}) == expected
 
 
-def test_what_is_set_for_uv_itself_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uv_settings_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_DEFAULT_INDEX", "https://uv")
     assert uv_environment({"index-url": "https://pip"}) == {}

@@ -1,4 +1,4 @@
-"""What is registered or installed is looked at again."""
+"""`ck refresh env` checks registered and installed components again."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def state(entry: Entry) -> str:
     return refresh(Session(), entry).state
 
 
-def test_a_registered_file_that_is_the_same(model: Path) -> None:
+def test_unchanged_registered_file(model: Path) -> None:
     assert state(registered(model)) == "unchanged"
 
 
-def test_a_registered_file_that_changed_is_read_again(model: Path) -> None:
+def test_changed_registered_file_is_reread(model: Path) -> None:
     entry = registered(model)
-    with open(model, "ab") as file:  # a field that readers of the format pass over
+    with open(model, "ab") as file:  # a field that readers of the format ignore
         file.write(b"\x9a\x06\x01x")
     assert problem(read_env(entry))
     assert state(entry) == "read again"
@@ -56,7 +56,7 @@ def test_a_registered_file_that_changed_is_read_again(model: Path) -> None:
     assert state(again) == "unchanged"
 
 
-def test_a_registered_file_that_is_no_model_any_more(model: Path) -> None:
+def test_registered_file_that_is_no_longer_a_model(model: Path) -> None:
     entry = registered(model)
     model.write_text("no model")
     found = refresh(Session(), entry)
@@ -64,15 +64,15 @@ def test_a_registered_file_that_is_no_model_any_more(model: Path) -> None:
     assert "it cannot be read again" in found.advice
 
 
-def test_an_installed_thing_without_a_folder_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The current folder is not read in its place."""
+def test_install_without_folder_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The current folder is not used instead."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("of the user's")
     entry = create_entry(Repositories().writable(), "env", "", {"source": "package", "name": "odd"})
     assert state(entry) == "gone"
 
 
-def test_a_registered_file_that_is_gone(model: Path) -> None:
+def test_missing_registered_file(model: Path) -> None:
     entry = registered(model)
     model.unlink()
     found = refresh(Session(), entry)
@@ -81,20 +81,20 @@ def test_a_registered_file_that_is_gone(model: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "expected"),
+    ("damage", "expected"),
     [("", "unchanged"), ("change", "changed"), ("remove", "gone")],
 )
-def test_something_installed(shelf: Shelf, spoil: str, expected: str) -> None:
+def test_installed_package(shelf: Shelf, damage: str, expected: str) -> None:
     shelf.package("hello", {"copy": {"file": "hello.txt"}}, files={"hello.txt": "hi"}, file="hello.txt")
     meta = shelf.install("hello")
-    if spoil == "change":
+    if damage == "change":
         Path(meta["file"]).write_text("changed")
-    if spoil == "remove":
+    if damage == "remove":
         shutil.rmtree(meta["path"])
     assert state(find(shelf.repositories, "env")[0]) == expected
 
 
-def test_an_entry_of_another_ck(tmp_path: Path) -> None:
+def test_entry_of_another_ck(tmp_path: Path) -> None:
     place = tmp_path / "lib"
     place.mkdir()
     meta = {"tags": ["lib"], "env": {"CK_ENV_LIB": str(place)}, "customize": {"full_path": str(place)}}
@@ -104,12 +104,12 @@ def test_an_entry_of_another_ck(tmp_path: Path) -> None:
     assert state(entry) == "gone"
 
 
-# checked without a change
+# checked without changes
 
 
-def test_a_registered_file_is_checked_by_its_content(model: Path) -> None:
+def test_registered_file_is_checked_by_content(model: Path) -> None:
     entry = registered(model)
-    os.utime(model, (1, 1))  # another time, and the same content
+    os.utime(model, (1, 1))  # another modification time, same content
     assert check(Session(), entry).state == "unchanged"
     with open(model, "ab") as file:
         file.write(b"\x9a\x06\x01x")
@@ -124,7 +124,7 @@ def test_a_registered_file_is_checked_by_its_content(model: Path) -> None:
     assert check(Session(), entry).state == "gone"
 
 
-def test_check_env_ends_with_status_10_if_an_installed_file_was_changed(shelf: Shelf, ck: Callable[..., Any]) -> None:
+def test_check_env_exits_10_if_an_installed_file_changed(shelf: Shelf, ck: Callable[..., Any]) -> None:
     shelf.package("p", {"copy": {"file": "m.txt"}}, files={"m.txt": "weights"}, file="m.txt")
     path = Path(shelf.install("p")["file"])
     assert ck("check", "env").code == 0

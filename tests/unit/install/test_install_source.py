@@ -1,4 +1,4 @@
-"""The `download` of a recipe as a person writes it."""
+"""The `download` key of a recipe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def read(**content: Any) -> Source:
     return read_source(Fields(content, "recipe.json", "install[0].download"))
 
 
-def test_a_source_is_read_with_its_mirrors() -> None:
+def test_source_is_read_with_its_mirrors() -> None:
     source = read(url=URL, mirrors=["file:///f.bin"], size=3, sha256="A" * 64)
     assert source == Source((URL, "file:///f.bin"), 3, "a" * 64, "")
 
@@ -34,6 +34,6 @@ def test_a_source_is_read_with_its_mirrors() -> None:
         ({"url": URL, "sha265": "a" * 64}, "sha265 is not a known key"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_key(content: dict[str, Any], why: str) -> None:
+def test_errors_name_their_key(content: dict[str, Any], why: str) -> None:
     with pytest.raises(ConfigError, match=why):
         read(**content)

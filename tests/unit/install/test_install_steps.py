@@ -32,13 +32,13 @@ def download(path: Path, content: bytes, **more: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("to", ["", "other.txt", "below/other.txt"])
 @pytest.mark.parametrize("kind", ["copy", "download"])
-def test_a_file_arrives_where_the_recipe_says(shelf: Shelf, tmp_path: Path, kind: str, to: str) -> None:
+def test_file_arrives_where_recipe_says(shelf: Shelf, tmp_path: Path, kind: str, to: str) -> None:
     step = download(tmp_path / "a.txt", b"hi", to=to) if kind == "download" else {"copy": {"file": "a.txt", "to": to}}
     shelf.package("p", step, files={"a.txt": "hi"})
     assert Path(shelf.install("p")["path"], to or "a.txt").read_text() == "hi"
 
 
-def test_an_archive_is_unpacked(shelf: Shelf, tmp_path: Path) -> None:
+def test_archive_is_unpacked(shelf: Shelf, tmp_path: Path) -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as file:
         file.writestr("val2017/1.jpg", b"one")
@@ -46,7 +46,7 @@ def test_an_archive_is_unpacked(shelf: Shelf, tmp_path: Path) -> None:
     assert Path(shelf.install("p")["path"], "val2017/1.jpg").read_bytes() == b"one"
 
 
-def test_a_later_step_does_not_spoil_the_cache(shelf: Shelf, tmp_path: Path) -> None:
+def test_later_step_does_not_modify_cache(shelf: Shelf, tmp_path: Path) -> None:
     step = download(tmp_path / "a.bin", b"as published")
     shelf.package("p", step, {"copy": {"file": "patched", "to": "a.bin"}}, files={"patched": "patched"})
     assert Path(shelf.install("p")["path"], "a.bin").read_bytes() == b"patched"
@@ -64,7 +64,7 @@ def test_a_later_step_does_not_spoil_the_cache(shelf: Shelf, tmp_path: Path) -> 
         script("../../make.py"),
     ],
 )
-def test_a_path_that_leads_out_is_refused(shelf: Shelf, tmp_path: Path, step: dict[str, Any]) -> None:
+def test_path_outside_folder_is_rejected(shelf: Shelf, tmp_path: Path, step: dict[str, Any]) -> None:
     if "download" in step:
         step = download(tmp_path / "a.bin", b"hi", **step["download"])
     shelf.package("p", step, files={"a.txt": "hi"})
@@ -73,13 +73,13 @@ def test_a_path_that_leads_out_is_refused(shelf: Shelf, tmp_path: Path, step: di
     assert list(tmp_path.rglob("escaped*")) == []
 
 
-def test_a_file_that_the_repository_lacks_is_told(shelf: Shelf) -> None:
+def test_file_missing_from_repository_is_reported(shelf: Shelf) -> None:
     shelf.package("p", {"copy": {"file": "a.txt"}})
     with pytest.raises(InstallError, match=r"a.txt does not exist"):
         shelf.install("p")
 
 
-def test_another_repository_s_script_is_not_run_unasked(shelf: Shelf, tmp_path: Path) -> None:
+def test_foreign_script_needs_trust(shelf: Shelf, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     shelf.package("p", script(), files={"make.py": f"open({str(mark)!r}, 'w')"})
     with pytest.raises(InstallError, match=r"another repository: script make\.py") as caught:
@@ -90,13 +90,13 @@ def test_another_repository_s_script_is_not_run_unasked(shelf: Shelf, tmp_path: 
     assert mark.exists()
 
 
-def test_a_script_needs_a_venv(shelf: Shelf) -> None:
+def test_script_needs_a_venv(shelf: Shelf) -> None:
     shelf.package("p", script(), files={"make.py": ""})
     with pytest.raises(InstallError, match="needs a venv"):
         shelf.install("p", python=None)
 
 
-def test_a_failing_script_is_told_with_what_it_said_last(shelf: Shelf, ck_home: Path) -> None:
+def test_failing_script_shows_last_output(shelf: Shelf, ck_home: Path) -> None:
     body = "import sys\nfor n in range(99): print('line', n, file=sys.stderr)\nsys.exit(3)"
     shelf.package("p", script(), files={"make.py": body})
     with pytest.raises(InstallError, match=r"make.py failed \(exit status 3\)") as caught:
@@ -107,13 +107,13 @@ def test_a_failing_script_is_told_with_what_it_said_last(shelf: Shelf, ck_home: 
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_a_script_that_does_not_speak_utf_8_is_no_fault_of_ck(shelf: Shelf, stream: str) -> None:
+def test_non_utf_8_output_is_accepted(shelf: Shelf, stream: str) -> None:
     shelf.package("p", script(), files={"make.py": f"import sys\nsys.{stream}.buffer.write(b'\\xff\\xfe\\n')\nsys.exit(1)"})
     with pytest.raises(InstallError, match="failed"):
         shelf.install("p")
 
 
-def test_a_script_gets_neither_our_pythonpath_nor_input(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_script_gets_no_pythonpath_or_input(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", "/nowhere")
     body = "import os, sys; open('out', 'w').write(os.environ.get('PYTHONPATH', '') + sys.stdin.read())"
     shelf.package("p", script(), files={"make.py": body})
@@ -121,9 +121,7 @@ def test_a_script_gets_neither_our_pythonpath_nor_input(shelf: Shelf, monkeypatc
 
 
 @pytest.mark.parametrize("name", ["PYTHONIOENCODING", "PYTHONMALLOC", "PYTHONPYCACHEPREFIX", "PYTHON_CPU_COUNT", "PYTHONNEW"])
-def test_a_script_gets_no_python_variable_that_is_not_known_to_be_harmless(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_script_gets_only_harmless_python_variables(shelf: Shelf, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "utf-8")
     monkeypatch.setenv("PYTHONHASHSEED", "7")
     body = f"import os; open('out', 'w').write(repr([os.environ.get('{name}'), os.environ['PYTHONHASHSEED']]))"
@@ -131,13 +129,13 @@ def test_a_script_gets_no_python_variable_that_is_not_known_to_be_harmless(
     assert Path(shelf.install("p")["path"], "out").read_text() == "[None, '7']"
 
 
-def test_an_unknown_placeholder_is_told(shelf: Shelf) -> None:
+def test_unknown_placeholder_is_reported(shelf: Shelf) -> None:
     shelf.package("p", script(arguments=["{cuont}"]), files={"make.py": ""}, values={"count": "1"})
     with pytest.raises(CKError, match="cuont"):
         shelf.install("p")
 
 
-def test_a_script_s_progress_is_shown(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_script_progress_is_shown(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, float, float | None]] = []
 
     class Row:
@@ -164,11 +162,11 @@ def test_a_script_s_progress_is_shown(shelf: Shelf, monkeypatch: pytest.MonkeyPa
     assert seen == [("drawing", 3, 10), ("drawing", -1, None), ("running make.py", -1, None)]
 
 
-# what a recipe may copy from
+# folders that a recipe may copy from
 
 
 @pytest.mark.parametrize("name", ["h", "source", "h}{folder", "folder", "source_file", "/etc", "."])
-def test_a_recipe_s_own_value_names_no_folder_to_copy_from(shelf: Shelf, name: str) -> None:
+def test_recipe_value_cannot_name_a_source_folder(shelf: Shelf, name: str) -> None:
     step = {"copy": {"from": name, "file": "passwd"}}
     shelf.package("p", step, values={"h": "/etc", "source": "/etc", "source_file": "/etc/passwd"}, file="passwd")
     with pytest.raises(CKError, match=r"which is not a dependency of it"):
@@ -176,7 +174,7 @@ def test_a_recipe_s_own_value_names_no_folder_to_copy_from(shelf: Shelf, name: s
 
 
 @pytest.mark.parametrize("trust", [False, True])
-def test_a_value_does_not_take_the_place_of_a_dependency(shelf: Shelf, trust: bool) -> None:
+def test_value_does_not_replace_dependency(shelf: Shelf, trust: bool) -> None:
     shelf.package("ssd", {"copy": {"file": "m.txt"}}, files={"m.txt": "weights"}, file="m.txt")
     step = {"copy": {"from": "source", "file": "m.txt"}}
     shelf.package("p", step, deps={"source": {"tags": ["ssd"]}}, values={"source": "/etc"}, file="m.txt")
@@ -184,7 +182,7 @@ def test_a_value_does_not_take_the_place_of_a_dependency(shelf: Shelf, trust: bo
 
 
 @pytest.mark.parametrize("name", ["key", "../key", "other/key"])
-def test_nothing_but_the_file_is_taken_from_the_folder_of_something_registered(shelf: Shelf, tmp_path: Path, name: str) -> None:
+def test_only_the_registered_file_is_copied(shelf: Shelf, tmp_path: Path, name: str) -> None:
     home = tmp_path / "home"
     (home / "other").mkdir(parents=True)
     for path in (home / "key", home / "other" / "key", tmp_path / "key"):
@@ -204,7 +202,7 @@ def test_nothing_but_the_file_is_taken_from_the_folder_of_something_registered(s
     assert Path(shelf.install("good", trust=False)["file"]).read_text() == "weights"
 
 
-def test_a_link_of_an_entry_does_not_lead_the_copy_out(shelf: Shelf, tmp_path: Path) -> None:
+def test_link_in_entry_does_not_escape(shelf: Shelf, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("secret")
     entry = shelf.package("p", {"copy": {"file": "link"}})
     (entry.path / "link").symlink_to(tmp_path / "secret")
@@ -212,7 +210,7 @@ def test_a_link_of_an_entry_does_not_lead_the_copy_out(shelf: Shelf, tmp_path: P
         shelf.install("p", trust=False)
 
 
-def test_weights_are_taken_from_nowhere_else(shelf: Shelf, tmp_path: Path) -> None:
+def test_weights_come_only_from_dependencies(shelf: Shelf, tmp_path: Path) -> None:
     (tmp_path / "private.pth").write_bytes(b"x")
     for number, file in enumerate((str(tmp_path / "private.pth"), "{where}")):
         step = {"weights": {"file": file, "to": "w.safetensors"}}
@@ -221,7 +219,7 @@ def test_weights_are_taken_from_nowhere_else(shelf: Shelf, tmp_path: Path) -> No
             shelf.install(f"p{number}", trust=False)
 
 
-def test_a_link_that_stripping_would_turn_outwards_is_refused(shelf: Shelf, tmp_path: Path) -> None:
+def test_link_turned_outwards_by_stripping_is_rejected(shelf: Shelf, tmp_path: Path) -> None:
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w") as file:
         link = tarfile.TarInfo("top/link")
@@ -233,7 +231,7 @@ def test_a_link_that_stripping_would_turn_outwards_is_refused(shelf: Shelf, tmp_
 
 
 @pytest.mark.parametrize("name", ["a\0b", "x" * 5000, "loop"])
-def test_a_name_that_no_file_has_is_a_fault_of_the_recipe(shelf: Shelf, name: str) -> None:
+def test_invalid_file_name_is_a_recipe_error(shelf: Shelf, name: str) -> None:
     entry = shelf.package("p", {"copy": {"file": name}})
     (entry.path / "loop").symlink_to("loop")
     with pytest.raises(CKError):
@@ -245,14 +243,14 @@ def test_a_name_that_no_file_has_is_a_fault_of_the_recipe(shelf: Shelf, name: st
     ["{folder:>3000000000}", "{folder!r}", "{folder.parent}", "{folder[0]}", "{}", "{0}", "{", "}", "{folder", "x" * 5000],
 )
 @pytest.mark.parametrize("kind", ["weights", "script"])
-def test_a_placeholder_is_a_name_and_nothing_else(shelf: Shelf, kind: str, word: str) -> None:
+def test_placeholder_is_only_a_name(shelf: Shelf, kind: str, word: str) -> None:
     step = {"weights": {"file": word, "to": "a"}} if kind == "weights" else script(arguments=[word])
     shelf.package("p", step, files={"make.py": ""})
     with pytest.raises(ConfigError):
         shelf.install("p")
 
 
-def test_placeholders_are_filled_in_once(shelf: Shelf) -> None:
+def test_placeholders_are_expanded_once(shelf: Shelf) -> None:
     body = "import sys; open('out', 'w').write('|'.join(sys.argv[1:]))"
     words = ["{a}{b}", "{{a}}", "{{{a}}}", '{{"k": "{b}"}}']
     shelf.package("p", script(arguments=words), files={"make.py": body}, values={"a": "{b}", "b": "2"})

@@ -1,4 +1,4 @@
-"""Before anything is fetched, its size is said: the recipe's, or what the server says."""
+"""The size is reported before a download: from the recipe, or from the server."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ CONTENT = b"w" * 12_345
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Report nothing."""
 
 
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
-    """A server of one file."""
+    """A server with one file."""
     (tmp_path / "served").mkdir()
     (tmp_path / "served/weights.bin").write_bytes(CONTENT)
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(tmp_path / "served"))) as server:
@@ -51,24 +51,24 @@ def choices(url: str, shelf: Shelf) -> dict[str, Choice]:
     return {found.name: found}
 
 
-def test_size_is_the_servers_where_the_recipe_has_none(choices: dict[str, Choice]) -> None:
+def test_size_comes_from_server_if_recipe_has_none(choices: dict[str, Choice]) -> None:
     assert to_fetch(choices) == [ToFetch("weights.bin", None)]
     assert to_fetch(choices, ask=True) == [ToFetch("weights.bin", len(CONTENT))]
     assert fetch_lines(choices, ask=True) == ["to download: 12.3 kB (weights.bin 12.3 kB)"]
     assert fetch_lines(choices) == ["to download: 1 file of unknown size (weights.bin)"]
 
 
-def test_nobody_is_asked_offline(choices: dict[str, Choice]) -> None:
+def test_offline_asks_no_server(choices: dict[str, Choice]) -> None:
     with scope(offline=True):
         assert to_fetch(choices, ask=True) == [ToFetch("weights.bin", None)]
 
 
-def test_file_that_is_in_the_cache_is_not_fetched(choices: dict[str, Choice], shelf: Shelf) -> None:
+def test_cached_file_is_not_fetched(choices: dict[str, Choice], shelf: Shelf) -> None:
     shelf.install("model-a")
     assert to_fetch(choices, ask=True) == []
     assert fetch_lines(choices) == []
 
 
 @pytest.mark.parametrize(("size", "text"), [(999, "999 B"), (76_541_073, "76.5 MB"), (1_068_492_871, "1.07 GB")])
-def test_size_for_a_person(size: int, text: str) -> None:
+def test_human_readable_size(size: int, text: str) -> None:
     assert readable(size) == text

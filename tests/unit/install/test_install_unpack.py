@@ -1,4 +1,4 @@
-"""`unpack`: good archives arrive whole; damaged and hostile ones are refused, and nothing lands outside."""
+"""`unpack`: valid archives are unpacked completely; corrupt and malicious ones are rejected, and nothing is written outside."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FILES = {"model/a.bin": bytes(range(256)) * 40, "model/deep/b.txt": b"two", "c":
 
 @pytest.fixture
 def inside(tmp_path: Path) -> Path:
-    """The folder to unpack into; what leaves it lies beside."""
+    """The folder to unpack into; escaped files appear next to it."""
     folder = tmp_path / "around" / "inside"
     folder.mkdir(parents=True)
     return folder
@@ -61,7 +61,7 @@ def held(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("kind", ["zip", "w", "w:gz", "w:bz2", "w:xz"])
-def test_a_good_archive_arrives_whole_and_tells_how_far_it_is(tmp_path: Path, inside: Path, kind: str) -> None:
+def test_archive_is_unpacked_with_progress(tmp_path: Path, inside: Path, kind: str) -> None:
     archive = zipped(tmp_path / "f", FILES) if kind == "zip" else tarred(tmp_path / "f", FILES, kind)
     steps: list[tuple[int, int]] = []
     unpack(archive, inside, lambda done, total: steps.append((done, total)))
@@ -69,14 +69,14 @@ def test_a_good_archive_arrives_whole_and_tells_how_far_it_is(tmp_path: Path, in
     assert steps == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_a_link_to_a_place_inside_is_kept(tmp_path: Path, inside: Path) -> None:
+def test_link_to_inside_is_kept(tmp_path: Path, inside: Path) -> None:
     unpack(hostile(tmp_path / "f.tar", ("folder", tarfile.DIRTYPE, ""), ("folder/up", tarfile.SYMTYPE, "../folder")), inside)
     assert (inside / "folder/up").resolve() == (inside / "folder").resolve()
 
 
 @pytest.mark.parametrize("name", ["../evil", "a/../../evil", "/tmp/evil-of-a-test", "..\\evil", "C:\\evil"])
 @pytest.mark.parametrize("pack", [zipped, tarred])
-def test_a_name_that_leads_out_is_refused(tmp_path: Path, inside: Path, name: str, pack: Callable[..., Path]) -> None:
+def test_name_outside_folder_is_rejected(tmp_path: Path, inside: Path, name: str, pack: Callable[..., Path]) -> None:
     archive = pack(tmp_path / "f", {"good": b"1", name: b"evil"})
     with pytest.raises(ArchiveError, match="would be written outside the folder") as caught:
         unpack(archive, inside)
@@ -99,14 +99,14 @@ def test_a_name_that_leads_out_is_refused(tmp_path: Path, inside: Path, name: st
     ],
     ids=["link out", "link up", "hard link out", "hard link to /", "link of links", "device", "block device", "pipe"],
 )
-def test_links_out_and_devices_are_refused(tmp_path: Path, inside: Path, members: list[tuple[str, bytes, str]]) -> None:
+def test_outside_links_and_devices_are_rejected(tmp_path: Path, inside: Path, members: list[tuple[str, bytes, str]]) -> None:
     with pytest.raises(ArchiveError, match="is refused"):
         unpack(hostile(tmp_path / "f.tar", *members), inside)
     assert held(tmp_path / "around") == {}
     assert [path.name for path in (tmp_path / "around").iterdir()] == ["inside"]
 
 
-def test_a_link_in_a_zip_is_refused(tmp_path: Path, inside: Path) -> None:
+def test_link_in_zip_is_rejected(tmp_path: Path, inside: Path) -> None:
     link = zipfile.ZipInfo("link")
     link.external_attr = 0o120777 << 16
     with zipfile.ZipFile(tmp_path / "f.zip", "w") as file:
@@ -116,14 +116,14 @@ def test_a_link_in_a_zip_is_refused(tmp_path: Path, inside: Path) -> None:
 
 
 @pytest.mark.parametrize("pack", [zipped, tarred])
-def test_a_file_in_the_way_of_a_folder_is_told(tmp_path: Path, inside: Path, pack: Callable[..., Path]) -> None:
+def test_file_in_place_of_folder_is_reported(tmp_path: Path, inside: Path, pack: Callable[..., Path]) -> None:
     with pytest.raises(ArchiveError, match="both a file and a folder"):
         unpack(pack(tmp_path / "f", {"a": b"1", "a/b": b"2"}), inside)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
 @pytest.mark.parametrize("kind", ["zip", "w:gz", "w:bz2", "w:xz"])
-def test_an_archive_that_is_cut_short_is_refused(tmp_path: Path, inside: Path, kind: str, share: float) -> None:
+def test_truncated_archive_is_rejected(tmp_path: Path, inside: Path, kind: str, share: float) -> None:
     archive = zipped(tmp_path / "f", FILES) if kind == "zip" else tarred(tmp_path / "f", FILES, kind)
     content = archive.read_bytes()
     archive.write_bytes(content[: int(len(content) * share)])
@@ -132,7 +132,7 @@ def test_an_archive_that_is_cut_short_is_refused(tmp_path: Path, inside: Path, k
 
 
 @pytest.mark.parametrize("kind", ["stored", "deflated", "w:gz"])
-def test_a_spoilt_byte_is_found_by_the_archive_s_own_checksum(tmp_path: Path, inside: Path, kind: str) -> None:
+def test_corrupt_byte_is_found_by_checksum(tmp_path: Path, inside: Path, kind: str) -> None:
     compression = zipfile.ZIP_STORED if kind == "stored" else zipfile.ZIP_DEFLATED
     archive = tarred(tmp_path / "f", FILES) if kind == "w:gz" else zipped(tmp_path / "f", FILES, compression)
     content = bytearray(archive.read_bytes())
@@ -142,10 +142,10 @@ def test_a_spoilt_byte_is_found_by_the_archive_s_own_checksum(tmp_path: Path, in
         unpack(archive, inside)
 
 
-def test_an_encrypted_zip_is_told(tmp_path: Path, inside: Path) -> None:
+def test_encrypted_zip_is_reported(tmp_path: Path, inside: Path) -> None:
     archive = zipped(tmp_path / "f.zip", {"secret": b"1"})
     content = bytearray(archive.read_bytes())
-    for mark, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):  # the flag of encryption, where the file and the directory have it
+    for mark, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):  # the encryption flag, in the file header and in the directory
         content[content.index(mark) + place] |= 1
     archive.write_bytes(content)
     with pytest.raises(ArchiveError, match="encrypted"):
@@ -153,17 +153,17 @@ def test_an_encrypted_zip_is_told(tmp_path: Path, inside: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>not found</html>"])
-def test_what_is_no_archive_is_told(tmp_path: Path, inside: Path, content: bytes) -> None:
+def test_invalid_archive_is_reported(tmp_path: Path, inside: Path, content: bytes) -> None:
     (tmp_path / "f").write_bytes(content)
     with pytest.raises(ArchiveError, match="not a zip or tar archive"):
         unpack(tmp_path / "f", inside)
 
 
-# links are held against the disk
+# links are checked on the disk
 
 
-def test_a_long_chain_of_links_does_not_lead_out(tmp_path: Path, inside: Path) -> None:
-    """As in CVE-2025-4517: a path so long that what resolves names gives up, and the kernel does not."""
+def test_long_link_chain_does_not_escape(tmp_path: Path, inside: Path) -> None:
+    """As in CVE-2025-4517: a path so long that path resolution gives up, and the kernel does not."""
     members: list[tuple[str, bytes, str]] = []
     name, here = "d" * 50, ""
     for step in "abcdefghijklmnop":
@@ -199,13 +199,13 @@ def test_a_long_chain_of_links_does_not_lead_out(tmp_path: Path, inside: Path) -
         "empty",
     ],
 )  # fmt: skip
-def test_links_that_only_the_disk_tells_of(tmp_path: Path, inside: Path, members: list[tuple[str, bytes, str]]) -> None:
+def test_links_are_resolved_on_disk(tmp_path: Path, inside: Path, members: list[tuple[str, bytes, str]]) -> None:
     with pytest.raises(ArchiveError, match="is refused"):
         unpack(hostile(tmp_path / "f.tar", *members), inside)
     assert [path.name for path in (tmp_path / "around").iterdir()] == ["inside"]
 
 
-def test_a_second_archive_cannot_write_through_the_links_of_the_first(tmp_path: Path, inside: Path) -> None:
+def test_second_archive_cannot_write_through_links_of_first(tmp_path: Path, inside: Path) -> None:
     unpack(hostile(tmp_path / "1.tar", ("real", tarfile.DIRTYPE, ""), ("link", tarfile.SYMTYPE, "real")), inside)
     with pytest.raises(ArchiveError, match="'link' is a link"):
         unpack(tarred(tmp_path / "2.tar", {"link/file": b"x"}), inside)
@@ -214,7 +214,7 @@ def test_a_second_archive_cannot_write_through_the_links_of_the_first(tmp_path: 
         unpack(hostile(tmp_path / "4.tar", ("later", tarfile.SYMTYPE, ".")), inside)
 
 
-def test_a_hard_link_inside_is_the_same_content(tmp_path: Path, inside: Path) -> None:
+def test_hard_link_inside_has_the_same_content(tmp_path: Path, inside: Path) -> None:
     with tarfile.open(tmp_path / "f.tar", "w") as file:
         member = tarfile.TarInfo("a/file")
         member.size = 3
@@ -229,14 +229,14 @@ def test_a_hard_link_inside_is_the_same_content(tmp_path: Path, inside: Path) ->
 # bombs
 
 
-def test_a_zip_that_declares_too_much_is_refused_before_it_is_unpacked(tmp_path: Path, inside: Path) -> None:
+def test_oversized_zip_is_rejected_before_unpacking(tmp_path: Path, inside: Path) -> None:
     archive = zipped(tmp_path / "f.zip", {"zeros": bytes(300 << 20)})
     with pytest.raises(ArchiveError, match="are allowed"):
         unpack(archive, inside)
     assert list(inside.iterdir()) == []
 
 
-def test_a_zip_that_declares_less_than_it_holds_is_refused(tmp_path: Path, inside: Path) -> None:
+def test_zip_with_understated_size_is_rejected(tmp_path: Path, inside: Path) -> None:
     archive = zipped(tmp_path / "f.zip", {"zeros": bytes(1 << 20)})
     content = archive.read_bytes()
     size = (1 << 20).to_bytes(4, "little")
@@ -248,7 +248,7 @@ def test_a_zip_that_declares_less_than_it_holds_is_refused(tmp_path: Path, insid
 
 
 @pytest.mark.parametrize("where", ["content", "header", "end"])
-def test_a_tar_that_swells_is_refused(tmp_path: Path, inside: Path, where: str) -> None:
+def test_expanding_tar_is_rejected(tmp_path: Path, inside: Path, where: str) -> None:
     with gzip.open(tmp_path / "f.tar.gz", "wb", compresslevel=9) as sink:
         member = tarfile.TarInfo("zeros")
         member.size = 300 << 20 if where != "end" else 0
@@ -265,7 +265,9 @@ def test_a_tar_that_swells_is_refused(tmp_path: Path, inside: Path, where: str) 
     assert list(inside.iterdir()) == []
 
 
-def test_what_does_not_fit_on_the_disk_is_told_before(tmp_path: Path, inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_archive_larger_than_free_space_is_rejected_first(
+    tmp_path: Path, inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     archive = zipped(tmp_path / "f.zip", {"a": bytes(1000)})
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1 << 40, 1 << 40, 64 << 20))
     with pytest.raises(StorageError, match="takes 1000 bytes, and 0 can be used"):
@@ -273,34 +275,34 @@ def test_what_does_not_fit_on_the_disk_is_told_before(tmp_path: Path, inside: Pa
     assert list(inside.iterdir()) == []
 
 
-# noise
+# random bytes
 
 
 @pytest.mark.parametrize("kind", ["zip", "w", "w:gz", "w:bz2", "w:xz"])
-def test_noise_is_an_error_of_ours(tmp_path: Path, kind: str) -> None:
+def test_random_bytes_are_our_error(tmp_path: Path, kind: str) -> None:
     archive = zipped(tmp_path / "f", FILES) if kind == "zip" else tarred(tmp_path / "f", FILES, kind)
     content, chance = archive.read_bytes(), random.Random(kind)
     for number in range(150):
-        spoilt = bytearray(content)
+        damaged = bytearray(content)
         for _ in range(chance.randrange(1, 12)):
-            spoilt[chance.randrange(len(spoilt))] = chance.randrange(256)
-        archive.write_bytes(spoilt)
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        archive.write_bytes(damaged)
         folder = tmp_path / "noise" / str(number)
         folder.mkdir(parents=True)
-        with suppress(CKError):  # what is spoilt may be a date
+        with suppress(CKError):  # the changed byte may be in a date
             unpack(archive, folder)
 
 
 @pytest.mark.parametrize("name", ["", "/", ".", "a" * 300, "a/" * 500 + "b", "a\0b", "n\udcff"])
-def test_names_that_name_nothing_or_that_no_disk_takes(tmp_path: Path, inside: Path, name: str) -> None:
+def test_empty_and_invalid_names(tmp_path: Path, inside: Path, name: str) -> None:
     with tarfile.open(tmp_path / "f.tar", "w", format=tarfile.GNU_FORMAT, errors="surrogateescape") as file:
         file.addfile(tarfile.TarInfo(name))
-    with suppress(ArchiveError):  # some of them are cut short by the format itself
+    with suppress(ArchiveError):  # some are truncated because of the format itself
         unpack(tmp_path / "f.tar", inside)
     assert all(len(os.fsencode(path.name)) < 256 for path in inside.iterdir())
 
 
-def test_a_target_that_is_not_utf_8_is_kept_or_refused(tmp_path: Path, inside: Path) -> None:
+def test_non_utf_8_target_is_kept_or_rejected(tmp_path: Path, inside: Path) -> None:
     with tarfile.open(tmp_path / "f.tar", "w", format=tarfile.GNU_FORMAT, errors="surrogateescape") as file:
         for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
             link = tarfile.TarInfo(f"link{kind!r}")

@@ -1,4 +1,4 @@
-"""Stock CK's dictionaries, as a notebook gives and takes them."""
+"""Stock CK's dictionaries, as used in notebooks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROW = {"repo_uoa", "repo_uid", "module_uoa", "module_uid", "data_uoa", "data_uid
 
 
 def done(i: Any) -> dict[str, Any]:
-    """An answer that is no error."""
+    """The answer, which must not be an error."""
     r = access(i)
     assert r["return"] == 0, r
     return r
@@ -39,21 +39,21 @@ def names(r: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("action", ["search", "list", "ls", "find"])
-def test_rows_of_a_list_have_the_keys_of_stock(three: None, action: str) -> None:
+def test_list_entries_have_stock_keys(three: None, action: str) -> None:
     r = done({"action": action, "module_uoa": "dataset", "tags": "sky"})
     assert names(r) == ["birds", "planes"]
     assert all(set(row) == ROW for row in r["lst"])
     assert r["lst"][1]["repo_uid"] == done({"action": "find", "module_uoa": "repo", "data_uoa": "other"})["data_uid"]
 
 
-def test_meta_and_info_come_when_asked_for(three: None) -> None:
+def test_meta_and_info_are_included_on_request(three: None) -> None:
     r = done({"action": "search", "module_uoa": "dataset", "tags": "sea", "add_meta": "yes", "add_info": "yes"})
     (row,) = r["lst"]
     assert row["meta"] == {"count": 3, "by": {"year": {"2020": 1}}, "tags": ["small", "sea"]}
     assert (row["data_name"], row["info"]["backup_module_uoa"]) == ("Some boats", "dataset")
 
 
-def test_info_that_cannot_be_read_hides_no_other_entry(three: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unreadable_info_does_not_hide_other_entries(three: None, capsys: pytest.CaptureFixture[str]) -> None:
     broken = Path(done({"action": "find", "module_uoa": "dataset", "data_uoa": "birds"})["path"])
     (broken / INFO).write_text("{")
     rows = done({"action": "search", "module_uoa": "dataset", "tags": "small", "add_info": "yes"})["lst"]
@@ -85,7 +85,7 @@ def test_ways_to_name_an_entry(three: None, i: dict[str, Any]) -> None:
     assert i == before
 
 
-def test_words_and_a_string_print_as_the_command_line_does(three: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_words_and_string_print_like_the_command_line(three: None, capsys: pytest.CaptureFixture[str]) -> None:
     for words in (["ls", "dataset:b*"], "ls dataset:b* --quiet", ("ls", "dataset:b*", "out=con")):
         assert names(done(words)) == ["birds", "boats"]
         assert capsys.readouterr().out == "birds\nboats\n"
@@ -113,11 +113,11 @@ def test_names_in_a_list(three: None, capsys: pytest.CaptureFixture[str]) -> Non
         ({"by": {"year": 1}}, []), ({"tags": {"sea": 1}}, []), ({}, ["birds", "boats", "planes"]),
     ],
 )  # fmt: skip
-def test_search_by_what_the_meta_holds(three: None, wanted: dict[str, Any], found: list[str]) -> None:
+def test_search_by_meta_content(three: None, wanted: dict[str, Any], found: list[str]) -> None:
     assert names(done({"action": "search", "module_uoa": "dataset", "search_dict": wanted})) == found
 
 
-def test_search_by_what_the_meta_holds_without_regard_to_case(three: None) -> None:
+def test_search_by_meta_content_ignoring_case(three: None) -> None:
     done({"action": "update", "cid": "dataset:boats", "dict": {"by": {"who": "Ann"}}})
     i = {"action": "search", "module_uoa": "dataset", "tags": "small", "search_dict": {"by": {"who": "ann"}}}
     assert names(done(i)) == []
@@ -127,7 +127,7 @@ def test_search_by_what_the_meta_holds_without_regard_to_case(three: None) -> No
 
 
 @pytest.mark.parametrize("module", ["dataset", "package"])
-def test_search_is_cut_at_a_number(three: None, module: str) -> None:
+def test_search_limit(three: None, module: str) -> None:
     i = {"action": "search", "module_uoa": module, "limit_size": "2"}
     assert (len(done(i)["lst"]), done(i)["timed_out"]) == (2, "yes")
     for everything in ("-1", 0, 5000):
@@ -136,7 +136,7 @@ def test_search_is_cut_at_a_number(three: None, module: str) -> None:
     assert names(named) == ["lib-numpy"]
 
 
-def test_load_has_the_other_files_of_an_entry(three: None) -> None:
+def test_load_has_other_files_of_entry(three: None) -> None:
     r = done({"action": "load", "cid": "dataset:boats"})
     assert r["path_info"] == f"{r['path']}/.cm/info.json"
     assert not {"desc", "path_desc"} & set(r)
@@ -154,7 +154,7 @@ def test_names_can_be_listed() -> None:
         getattr(ck, name)
 
 
-def test_answer_to_a_file(three: None, tmp_path: Path) -> None:
+def test_answer_to_file(three: None, tmp_path: Path) -> None:
     file = tmp_path / "answer.json"
     r = done({"action": "load", "cid": "dataset:boats", "out": "json_file", "out_file": str(file)})
     assert json.loads(file.read_text()) == r
@@ -181,20 +181,20 @@ def test_answer_to_a_file(three: None, tmp_path: Path) -> None:
         (7, 2, "not int"),
     ],
 )  # fmt: skip
-def test_an_error_is_an_answer(three: None, i: Any, code: int, part: str) -> None:
+def test_errors_are_returned(three: None, i: Any, code: int, part: str) -> None:
     r = access(i)
     assert r["return"] == code
     assert part in r["error"]
 
 
-def test_error_of_words_is_printed_and_of_a_dictionary_is_not(ck_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_error_is_printed_for_words_and_not_for_dictionaries(ck_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     access("load nonesuch:x")
     assert "ck: error: there is no module 'nonesuch'" in capsys.readouterr().err
     access({"action": "load", "module_uoa": "nonesuch", "data_uoa": "x"})
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_fault_is_an_answer_and_an_interrupt_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_internal_errors_are_returned_and_interrupts_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
     def put(error: BaseException) -> None:
         def run(request: Any) -> Any:
             raise error
@@ -223,13 +223,13 @@ def test_entries_are_written_copied_moved_renamed_and_removed(three: None) -> No
     assert names(done({"action": "ls", "module_uoa": "dataset"})) == ["birds", "boats", "planes"]
 
 
-def test_options_nest_in_either_way(ck_home: Path) -> None:
+def test_options_nest_either_way(ck_home: Path) -> None:
     for more in ({"env.CK_LOADGEN_SCENARIO": "Server"}, {"env": {"CK_LOADGEN_SCENARIO": "Server"}}):
         r = done({"action": "explain", "cid": "program:object-detection", "target_qps": 5, **more})
         assert r["loadgen"]["target_qps"] == 5
 
 
-def test_nothing_stays_changed_in_the_process(ck_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_process_state_is_unchanged(ck_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = progress._sink
     done({"action": "ls", "module_uoa": "package", "offline": "yes"})
     done("ls package --offline")
@@ -237,7 +237,7 @@ def test_nothing_stays_changed_in_the_process(ck_home: Path, monkeypatch: pytest
     assert progress._sink is before
 
 
-def test_other_names_of_the_kernel(three: None) -> None:
+def test_kernel_aliases(three: None) -> None:
     assert names(ck.search({"module_uoa": "dataset", "tags": "sea"})) == ["boats"]
     assert ck.load({"module_uoa": "dataset", "data_uoa": "boats"})["dict"]["count"] == 3
     with pytest.raises(AttributeError, match="configuration is not read"):
@@ -246,7 +246,7 @@ def test_other_names_of_the_kernel(three: None) -> None:
         ck.nonesuch  # noqa: B018
 
 
-def test_importing_the_package_loads_nothing() -> None:
+def test_importing_package_loads_nothing() -> None:
     code = "import sys, ck_repo; print([name for name in sys.modules if name.startswith('ck_repo')])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "['ck_repo']\n"
     code = "import sys; from ck_repo import network; print('ck_repo.kernel' in sys.modules)"

@@ -1,4 +1,4 @@
-"""Functions that programs take from stock's kernel: files, values, console."""
+"""Functions of stock's kernel that programs use: files, values, console."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import ck_repo.kernel as ck
 
 
-def test_json_there_and_back(tmp_path: Path) -> None:
+def test_json_round_trip(tmp_path: Path) -> None:
     file = str(tmp_path / "a.json")
     assert ck.save_json_to_file({"json_file": file, "dict": {"b": 1, "a": [None, "ü"]}, "sort_keys": "yes"}) == {"return": 0}
     assert Path(file).read_text(encoding="utf-8").index('"a"') < Path(file).read_text(encoding="utf-8").index('"b"')
@@ -31,26 +31,26 @@ def test_json_there_and_back(tmp_path: Path) -> None:
         (ck.parse_cid, {"cid": "a:b:c:d"}, 2, "too many colons"),
     ],
 )
-def test_a_failure_is_an_answer(function: Any, i: dict[str, Any], code: int, part: str) -> None:
+def test_failures_are_returned(function: Any, i: dict[str, Any], code: int, part: str) -> None:
     r = function(i)
     assert r["return"] == code
     assert part in r["error"]
 
 
-def test_broken_files_are_answers(tmp_path: Path) -> None:
+def test_broken_files_are_returned_as_errors(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"{\xff: [")
     name = str(tmp_path / "a")
     for function, key in ((ck.load_json_file, "json_file"), (ck.load_yaml_file, "yaml_file"), (ck.load_text_file, "text_file")):
         assert function({key: name})["return"] == 1
 
 
-def test_yaml_there_and_back(tmp_path: Path) -> None:
+def test_yaml_round_trip(tmp_path: Path) -> None:
     file = str(tmp_path / "a.yaml")
     assert ck.save_yaml_to_file({"yaml_file": file, "dict": {"a": [1, {"b": "c"}]}}) == {"return": 0}
     assert ck.load_yaml_file({"yaml_file": file})["dict"] == {"a": [1, {"b": "c"}]}
 
 
-def test_text_as_lines_and_as_pairs(tmp_path: Path) -> None:
+def test_text_as_lines_and_pairs(tmp_path: Path) -> None:
     file = str(tmp_path / "a.txt")
     ck.save_text_file({"text_file": file, "string": 'x = "1"\r\n'})
     ck.save_text_file({"text_file": file, "string": "y = a = b\nnothing\n", "append": "yes"})
@@ -61,7 +61,7 @@ def test_text_as_lines_and_as_pairs(tmp_path: Path) -> None:
     assert not Path(file).exists()
 
 
-def test_files_below_a_folder(tmp_path: Path) -> None:
+def test_files_below_folder(tmp_path: Path) -> None:
     for name in ("a.txt", "sub/b.json", ".cm/meta.json"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("12")
@@ -72,7 +72,7 @@ def test_files_below_a_folder(tmp_path: Path) -> None:
     assert ck.list_all_files({"path": str(tmp_path), "limit": 1})["number"] == "1"
 
 
-def test_temporary_name_is_free() -> None:
+def test_temporary_name_is_unused() -> None:
     name = ck.gen_tmp_file({"prefix": "a-", "suffix": ".json"})["file_name"]
     assert not Path(name).exists()
     assert Path(name).name.startswith("a-")
@@ -118,7 +118,7 @@ def test_console(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyP
     assert ck.inp({"text": "sure? "}) == {"return": 0, "string": "yes"}
 
 
-def test_asking_nobody_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_input_without_terminal_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def nobody(text: str) -> str:
         raise EOFError
 

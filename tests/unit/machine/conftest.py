@@ -1,4 +1,4 @@
-"""What the tests of this room share: our own demo model, and a small data set with real images."""
+"""Shared fixtures: our demo model, and a small data set with real images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def png(width: int, height: int) -> bytes:
 
 
 class DataSet:
-    """Three images of 4 × 3 with an annotation each, as COCO lays them out; a test then spoils something."""
+    """Three images of 4 × 3 with an annotation each, in COCO's layout, for a test to damage."""
 
     def __init__(self, root: Path, folder: str = "val2017") -> None:
         self.images = root / folder
@@ -43,7 +43,7 @@ class DataSet:
         self.write()
 
     def write(self) -> None:
-        """Write the annotations as they are now."""
+        """Write the current annotations."""
         self.file.write_text(json.dumps(self.content))
 
 

@@ -1,4 +1,4 @@
-"""Data sets: what is wrong is reported when they are registered, not when a run is scored."""
+"""Data sets: errors are reported at registration, not when a run is scored."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def registered(path: Path, **options: str) -> Installed:
     return read_env(register.register(session, found, []))
 
 
-def test_kinds_are_those_of_the_reader() -> None:
+def test_kinds_match_the_reader() -> None:
     from object_detection.datasets.formats import FORMATS
 
     assert tuple(sorted(FORMATS)) == KINDS
 
 
-def test_images_are_found_from_any_of_their_places(tmp_path: Path) -> None:
+def test_images_are_found_from_any_folder(tmp_path: Path) -> None:
     root = tmp_path / "coco"
     content = coco_sets.write_coco(root, images=12)
     found = [inspect_coco(path) for path in (root, root / "val2017", root / "val2017" / content["images"][0]["file_name"])]
@@ -49,7 +49,7 @@ def test_images_are_found_from_any_of_their_places(tmp_path: Path) -> None:
     assert found[0].annotations == str(root / "annotations/instances_val2017.json")
 
 
-def test_images_of_coco_are_found_from_any_of_their_places(data: Path) -> None:
+def test_coco_images_are_found_from_any_folder(data: Path) -> None:
     root = data / "coco79"
     found = [inspect_coco(path) for path in (root, root / "val2017", root / "val2017/000000000139.jpg")]
     assert found[0].digest == found[1].digest == found[2].digest
@@ -68,7 +68,7 @@ def test_annotations_may_be_elsewhere(data_set: DataSet, tmp_path: Path) -> None
         inspect_coco(tmp_path / "absent")
 
 
-def test_the_digest_differs_between_sets_but_not_between_copies(data_set: DataSet, tmp_path: Path) -> None:
+def test_digest_differs_between_sets_but_not_copies(data_set: DataSet, tmp_path: Path) -> None:
     first = inspect_coco(data_set.images).digest
     shutil.copytree(data_set.images.parent, tmp_path / "copy")
     assert inspect_coco(tmp_path / "copy/val2017").digest == first
@@ -86,7 +86,7 @@ def test_missing_images_are_counted_and_the_first_is_named(data_set: DataSet) ->
 
 @pytest.mark.parametrize("length", [0, 1, 8, 12, 18, 22])
 @pytest.mark.parametrize("kind", ["png", "jpeg"])
-def test_an_image_that_is_empty_or_cut_short_is_named(data_set: DataSet, kind: str, length: int) -> None:
+def test_empty_or_truncated_image_is_named(data_set: DataSet, kind: str, length: int) -> None:
     path = data_set.images / "2.png"
     content = path.read_bytes() if kind == "png" else coco_sets.flat_jpeg(4, 3)
     path.write_bytes(content[:length])
@@ -94,7 +94,7 @@ def test_an_image_that_is_empty_or_cut_short_is_named(data_set: DataSet, kind: s
         inspect_coco(data_set.images)
 
 
-def test_an_image_of_another_size_is_named_with_both(data_set: DataSet) -> None:
+def test_image_size_mismatch_is_reported_with_both_sizes(data_set: DataSet) -> None:
     data_set.content["images"][1]["width"] = 40
     data_set.write()
     with pytest.raises(DetectError, match=r"have another size, the first: 2\.png is 4 × 3, annotated as 40 × 3"):
@@ -118,7 +118,7 @@ def test_an_image_of_another_size_is_named_with_both(data_set: DataSet) -> None:
         ({"categories": ["thing"]}, "category number 1 has no usable id"),
     ],
 )
-def test_annotations_that_do_not_fit_together_are_refused(data_set: DataSet, change: dict[str, Any], why: str) -> None:
+def test_inconsistent_annotations_are_rejected(data_set: DataSet, change: dict[str, Any], why: str) -> None:
     data_set.content |= change
     data_set.write()
     with pytest.raises(DetectError, match=re.escape(why)):
@@ -126,13 +126,13 @@ def test_annotations_that_do_not_fit_together_are_refused(data_set: DataSet, cha
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b"3", b"[" * 100_000, b'{"images": [ ', b'{"images": []'])
-def test_a_file_that_is_not_of_annotations_is_refused(data_set: DataSet, content: bytes) -> None:
+def test_other_files_are_rejected_as_annotations(data_set: DataSet, content: bytes) -> None:
     data_set.file.write_bytes(content)
     with pytest.raises(DetectError, match=r"not readable as JSON|not a COCO annotation file"):
         inspect_coco(data_set.images)
 
 
-def test_a_reader_that_crashes_refuses_the_data_set(data_set: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reader_crash_rejects_the_data_set(data_set: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "crashing" / "object_detection" / "datasets"
     package.mkdir(parents=True)
     (package / "__main__.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
@@ -141,7 +141,7 @@ def test_a_reader_that_crashes_refuses_the_data_set(data_set: DataSet, tmp_path:
         inspect_coco(data_set.images)
 
 
-def test_a_giant_image_is_refused_by_name(data_set: DataSet) -> None:
+def test_giant_image_is_rejected_by_name(data_set: DataSet) -> None:
     path = data_set.images / "2.png"
     content = path.read_bytes()
     path.write_bytes(content[:16] + (40_000).to_bytes(4, "big") + (30_000).to_bytes(4, "big") + content[24:])
@@ -150,7 +150,7 @@ def test_a_giant_image_is_refused_by_name(data_set: DataSet) -> None:
 
 
 @pytest.mark.parametrize("where", ["beside", "in a folder", "outside"])
-def test_a_change_of_any_image_is_noticed(data_set: DataSet, tmp_path: Path, where: str) -> None:
+def test_changed_image_is_detected(data_set: DataSet, tmp_path: Path, where: str) -> None:
     folder = {"beside": data_set.images, "in a folder": data_set.images / "part/one", "outside": tmp_path / "elsewhere"}[where]
     folder.mkdir(parents=True, exist_ok=True)
     moved = Path(shutil.move(data_set.images / "3.png", folder / "3.png"))
@@ -169,27 +169,27 @@ def test_a_change_of_any_image_is_noticed(data_set: DataSet, tmp_path: Path, whe
     assert f"{moved} of the data set" in register.problem(env)
 
 
-def test_the_list_of_files_is_made_again_when_the_cache_is_removed(data_set: DataSet, ck_home: Path) -> None:
+def test_file_list_is_rebuilt_without_cache(data_set: DataSet, ck_home: Path) -> None:
     env = registered(data_set.images)
     shutil.rmtree(ck_home / "CK-TOOLS/.cache")
     assert register.problem(env) == ""
 
 
-def test_a_name_stands_for_one_data_set(data_set: DataSet, tmp_path: Path) -> None:
+def test_name_identifies_one_data_set(data_set: DataSet, tmp_path: Path) -> None:
     assert registered(data_set.images, name="pets").name == "pets"
-    assert registered(data_set.images, name="pets").name == "pets"  # the same once more
+    assert registered(data_set.images, name="pets").name == "pets"  # once more
     shutil.copytree(data_set.images.parent, tmp_path / "copy")
     with pytest.raises(ConflictError, match="the name pets is taken by"):
         registered(tmp_path / "copy/val2017", name="pets")
 
 
-def test_a_name_is_one_that_can_be_asked_for(data_set: DataSet) -> None:
+def test_name_must_be_usable_in_a_request(data_set: DataSet) -> None:
     for name in ("cats,dogs", "-cats", "a/b"):
         with pytest.raises(UsageError, match="is not a valid name"):
             registered(data_set.images, name=name)
 
 
-def test_a_data_set_is_written_in_the_form_of_coco(data_set: DataSet, tmp_path: Path) -> None:
+def test_data_set_is_written_in_coco_format(data_set: DataSet, tmp_path: Path) -> None:
     data_set.file.write_bytes(data_set.file.read_text().encode("utf-16"))
     target = tmp_path / "plain.json"
     read_data_set(Wanted("coco", str(data_set.images)), coco=target)

@@ -1,4 +1,4 @@
-"""The machine as CK describes it."""
+"""The description of the machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from ck_repo.machine import features, hardware
 
 
-def test_the_cpu_has_a_name_and_processors() -> None:
+def test_cpu_has_name_and_processors() -> None:
     found: dict[str, Any] = features.cpu_features()
     assert found["name"]
     assert found["num_proc"] == os.cpu_count()
@@ -32,7 +32,7 @@ def test_instruction_sets_and_frequencies_are_read(tmp_path: Path, monkeypatch: 
     assert found["max_freq"] == {"0": 3500.0}
 
 
-def test_gpus_are_what_nvidia_smi_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_are_those_of_nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "nvidia-smi"
     program.write_text("#!/bin/sh\necho '0, A GPU, 16384, 1980, 550.54, 9.0'\necho '1, B GPU, [N/A], [N/A], 550.54, 9.0'\n")
     program.chmod(0o755)
@@ -48,14 +48,14 @@ def test_no_gpu_is_an_empty_list(monkeypatch: pytest.MonkeyPatch) -> None:
     assert features.gpu_features() == []
 
 
-def test_a_gpu_without_nvidia_smi_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpu_without_nvidia_smi_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hardware, "_ask", lambda *command: "")
     monkeypatch.setattr(features, "has_cuda", lambda: True)
     monkeypatch.setattr(sys, "platform", "linux")
     assert [row["vendor"] for row in features.gpu_features()] == ["NVIDIA"]
 
 
-def test_maker_and_model_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machine_vendor_and_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sys_vendor").write_text("Maker\n")
     (tmp_path / "product_name").write_text("Model 1\n")
     monkeypatch.setattr(features, "_DMI", tmp_path)
@@ -63,7 +63,7 @@ def test_maker_and_model_of_the_machine(tmp_path: Path, monkeypatch: pytest.Monk
     assert (found["name"], found["vendor"], found["model"]) == ("Maker Model 1", "Maker", "Model 1")
 
 
-def test_the_operating_system_has_its_names() -> None:
+def test_operating_system_names() -> None:
     found = features.os_features()
     assert all(found.values())
     assert found["bits"] in ("32", "64")

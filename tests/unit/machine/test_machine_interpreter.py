@@ -22,14 +22,14 @@ def program(path: Path, text: str) -> Path:
     return path
 
 
-def test_every_interpreter_is_found_once_and_ours_is_the_first() -> None:
+def test_interpreters_are_found_once_and_ours_comes_first() -> None:
     found = list(interpreters())
     assert found[0].version == OURS
     assert len({row.path.resolve() for row in found}) == len(found)
     assert all(row.version[0].isdigit() and row.machine for row in found)
 
 
-def test_what_only_looks_like_an_interpreter_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fake_interpreter_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, text in (("python3.1", "exit 1"), ("python3.2", "echo '{}'"), ("python3.3", "echo noise")):
         program(tmp_path / "bin" / name, text)
     (tmp_path / "bin/python3.4").symlink_to(tmp_path / "absent")
@@ -37,7 +37,7 @@ def test_what_only_looks_like_an_interpreter_is_passed_over(tmp_path: Path, monk
     assert not [row for row in interpreters() if str(tmp_path) in str(row.path)]
 
 
-def test_pyenv_s_interpreters_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pyenv_interpreters_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     row = '{"version": "3.99.1", "implementation": "CPython", "machine": "m", "path": ""}'
     path = program(tmp_path / "pyenv/versions/3.99.1/bin/python3.99", f"echo '{row}'")
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
@@ -45,13 +45,13 @@ def test_pyenv_s_interpreters_are_found(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("wanted", ["", OURS, MINOR, f"python{MINOR}", f">={MINOR},<4", f"=={OURS}"])
-def test_an_interpreter_is_found_by_its_version_or_a_range(wanted: str) -> None:
+def test_interpreter_is_found_by_version_or_range(wanted: str) -> None:
     found = find_interpreter(wanted)
     assert found.version.startswith(MINOR)
     assert found.implementation == "CPython"
 
 
-def test_an_interpreter_is_found_by_its_path(tmp_path: Path) -> None:
+def test_interpreter_is_found_by_path(tmp_path: Path) -> None:
     assert find_interpreter(sys.executable).version == OURS
     with pytest.raises(DetectError, match="is not a working Python interpreter"):
         find_interpreter(str(tmp_path / "absent"))
@@ -59,13 +59,13 @@ def test_an_interpreter_is_found_by_its_path(tmp_path: Path) -> None:
         inspect_interpreter(program(tmp_path / "python3", "exit 0"))
 
 
-def test_an_interpreter_is_found_by_its_name_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interpreter_is_found_by_name_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = program(tmp_path / "bin/site-python", f'exec {sys.executable} "$@"')
     monkeypatch.setenv("PATH", str(path.parent), prepend=os.pathsep)
     assert find_interpreter("site-python").version == OURS
 
 
-def test_a_version_that_is_not_there_is_told_with_those_that_are() -> None:
+def test_missing_version_error_lists_available_ones() -> None:
     with pytest.raises(DetectError, match=r"no Python 3\.98 on this machine") as caught:
         find_interpreter("3.98")
     assert f"{OURS} (" in caught.value.hint

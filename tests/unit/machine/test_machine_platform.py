@@ -1,4 +1,4 @@
-"""What is kept of the machine."""
+"""Machine details that are recorded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_machine_has_names() -> None:
     assert platform.release() in found.kernel
 
 
-def test_cores_that_a_batch_system_grants_are_the_usable_ones() -> None:
+def test_usable_cores_are_those_granted_by_batch_system() -> None:
     granted = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(granted)})

@@ -1,4 +1,4 @@
-"""The tags that CK's public pages use for object detection, its frameworks and its tools have a package of ours."""
+"""We have a package for every tag that CK's public pages use for object detection, its frameworks and its tools."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import pytest
 
 from ck_repo.errors import CKError
 from ck_repo.machine.survey import survey
+from ck_repo.resolve.context import Context
 from ck_repo.resolve.plan import NewPackage, PythonPackage, variant_of
 from ck_repo.resolve.resolver import Resolver
-from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.session import Session
 
 
 @pytest.fixture(scope="module")
-def have() -> Surroundings:
+def have() -> Context:
     return survey(Session())
 
 
 @pytest.fixture
-def resolver(have: Surroundings) -> Resolver:
-    return Resolver(have)  # one that has resolved nothing yet, as that of a command
+def resolver(have: Context) -> Resolver:
+    return Resolver(have)  # without cached results, as in a new command
 
 
 @pytest.mark.parametrize(
@@ -40,21 +40,21 @@ def resolver(have: Surroundings) -> Resolver:
         ("mlperf,inference,source,r1.0", "mlperf-inference-source"),
         ("object-detection,dataset,coco,2017,val,original", "dataset-coco-2017-val"),
         ("dataset,preprocessed,using-opencv,coco.2017,full,side.300", "dataset-coco-2017-val-preprocessed"),
-        # those that name less than they did before there were these packages
+        # those that named less before these packages existed
         ("lib,python-package", "lib-numpy"),
         ("tool", "tool-coco-api"),
         ("mlperf,r1.0", "lib-loadgen-source"),
         ("lib,python-package,mlperf,loadgen", "lib-loadgen"),
     ],
 )
-def test_tags_of_public_pages_are_met(resolver: Resolver, tags: str, alias: str) -> None:
+def test_public_tags_match(resolver: Resolver, tags: str, alias: str) -> None:
     variant = variant_of(resolver.resolve(tags))
     assert variant is not None
     assert variant.component.entry.alias == alias
 
 
 @pytest.mark.parametrize("tags", ["mlperf,inference,src,r1.1", "ml-model,language,bert-large-squad", "tool,cmake,src"])
-def test_what_is_not_ours_is_answered_with_what_there_is(resolver: Resolver, tags: str) -> None:
+def test_unsupported_tags_get_alternatives(resolver: Resolver, tags: str) -> None:
     with pytest.raises(CKError) as caught:
         resolver.resolve(tags)
     assert "`ck search package --tags=…` lists the packages" in caught.value.hint

@@ -22,7 +22,7 @@ def add(site: Path, name: str, record: bool = True) -> None:
         (site / name / "RECORD").touch()
 
 
-def test_names_are_normalised_as_pep_503_has_it(site: Path) -> None:
+def test_names_are_normalized_as_in_pep_503(site: Path) -> None:
     for name in ("opencv_python_headless-4.12.0.88", "PyYAML-6.0.3", "ruamel.yaml-0.18", "torch-2.1.0+cpu"):
         add(site, f"{name}.dist-info")
     assert python_packages(site.parents[2] / "bin/python") == {
@@ -33,7 +33,7 @@ def test_names_are_normalised_as_pep_503_has_it(site: Path) -> None:
     }
 
 
-def test_an_installation_that_was_cut_short_does_not_count(site: Path, tmp_path: Path) -> None:
+def test_interrupted_installation_does_not_count(site: Path, tmp_path: Path) -> None:
     add(site, "numpy-2.0.0.dist-info", record=False)
     add(site, "numpy")
     add(site, "old-1.0.egg-info")
@@ -41,12 +41,12 @@ def test_an_installation_that_was_cut_short_does_not_count(site: Path, tmp_path:
     assert python_packages(tmp_path / "no venv/bin/python") == {}
 
 
-def test_a_package_whose_code_is_gone(site: Path) -> None:
+def test_package_with_missing_code(site: Path) -> None:
     python = site.parents[2] / "bin/python"
     for name, record in (
         ("whole-1.0", "whole/__init__.py,sha256=0,1\nwhole-1.0.dist-info/WHEEL,sha256=0,1\n"),
         ("half_gone-1.0", "half/__init__.py,sha256=0,1\nhalf/part.py,sha256=0,1\n"),
-        ("damaged-1.0", f"{'x' * 200_000},sha256=0,1\n"),  # longer than a field of csv may be
+        ("damaged-1.0", f"{'x' * 200_000},sha256=0,1\n"),  # longer than the csv module's field limit
     ):
         add(site, f"{name}.dist-info")
         (site / f"{name}.dist-info" / "RECORD").write_text(record)

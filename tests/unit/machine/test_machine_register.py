@@ -1,4 +1,4 @@
-"""What the user has is made known, and taken when tags ask for it."""
+"""The user's files are registered, and used when tags match."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def known(repositories: Repositories, path: Path, soft: str = "model.onnx", tags
     return read_env(register(Session(repositories), found, tags.split(",")))
 
 
-def test_a_model_is_registered_where_it_is_and_found_by_its_tags(repositories: Repositories, model: Path) -> None:
+def test_model_is_registered_in_place_and_found_by_tags(repositories: Repositories, model: Path) -> None:
     meta = known(repositories, model, dataset="dataset,mine")
     assert meta.file == str(model)
     assert (meta.model or {})["dataset"] == "dataset,mine"
@@ -55,7 +55,7 @@ def test_a_model_is_registered_where_it_is_and_found_by_its_tags(repositories: R
     assert choice.model["profile"] == "coco-300"
 
 
-def test_the_same_file_again_takes_its_old_entry_s_place(repositories: Repositories, model: Path) -> None:
+def test_same_file_replaces_its_entry(repositories: Repositories, model: Path) -> None:
     known(repositories, model, tags="old")
     known(repositories, model, tags="new")
     (entry,) = find(repositories, "env")
@@ -63,7 +63,7 @@ def test_the_same_file_again_takes_its_old_entry_s_place(repositories: Repositor
     assert "old" not in entry.tags()
 
 
-def test_the_latest_of_two_files_is_taken(repositories: Repositories, model: Path) -> None:
+def test_latest_of_two_files_is_selected(repositories: Repositories, model: Path) -> None:
     other = Path(shutil.copy(model, model.with_name("other.onnx")))
     for path in (model, other, model):
         known(repositories, path)
@@ -72,15 +72,15 @@ def test_the_latest_of_two_files_is_taken(repositories: Repositories, model: Pat
     assert choice.env.file == str(model)
 
 
-def test_a_data_set_is_registered(repositories: Repositories, data_set: DataSet) -> None:
+def test_data_set_is_registered(repositories: Repositories, data_set: DataSet) -> None:
     meta = known(repositories, data_set.images / "1.png", "dataset.coco.2017.val")
     assert meta.name == "val2017 (3 images)"
     assert meta.dataset
     assert meta.dataset.images == str(data_set.images)
-    assert "full" not in meta.tags  # that one has 5000 images
+    assert "full" not in meta.tags  # the real one has 5000 images
 
 
-def test_a_model_that_is_no_file_is_an_error(repositories: Repositories, tmp_path: Path) -> None:
+def test_invalid_model_file_is_an_error(repositories: Repositories, tmp_path: Path) -> None:
     for path, what in ((tmp_path / "absent.onnx", "does not exist"), (tmp_path, "is not a file")):
         with pytest.raises(DetectError, match=what) as caught:
             known(repositories, path)
@@ -90,21 +90,21 @@ def test_a_model_that_is_no_file_is_an_error(repositories: Repositories, tmp_pat
     assert "model.pb, or the folder of a SavedModel" in caught.value.hint
 
 
-def test_a_soft_entry_of_an_unknown_kind_is_told(repositories: Repositories, model: Path) -> None:
+def test_unknown_soft_entry_is_reported(repositories: Repositories, model: Path) -> None:
     soft = create_entry(repositories.writable(), "soft", "mine", {"detect": "onx"})
     with pytest.raises(ConfigError, match=r"detect is 'onx'") as caught:
         detect(soft, model, {})
     assert "onnx" in caught.value.hint
 
 
-def test_a_file_that_is_as_it_was_or_only_touched_has_no_problem(repositories: Repositories, model: Path) -> None:
+def test_unchanged_or_touched_file_has_no_problem(repositories: Repositories, model: Path) -> None:
     meta = known(repositories, model)
     assert problem(meta) == ""
     os.utime(model, (1, 1))
     assert problem(meta) == ""
 
 
-def test_a_file_that_was_changed_or_is_gone_is_told_with_what_to_do(repositories: Repositories, model: Path) -> None:
+def test_changed_or_missing_file_says_what_to_do(repositories: Repositories, model: Path) -> None:
     meta = known(repositories, model)
     content = model.read_bytes()
     model.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
@@ -113,14 +113,14 @@ def test_a_file_that_was_changed_or_is_gone_is_told_with_what_to_do(repositories
     assert "is missing" in problem(meta)
 
 
-def test_annotations_that_were_changed_are_told(repositories: Repositories, data_set: DataSet) -> None:
+def test_changed_annotations_are_reported(repositories: Repositories, data_set: DataSet) -> None:
     meta = known(repositories, data_set.images, "dataset.coco")
     data_set.content["info"] = "edited"
     data_set.write()
     assert "were changed after it was registered" in problem(meta)
 
 
-def test_a_broken_env_entry_is_left_out_with_a_warning(
+def test_broken_env_entry_is_skipped_with_warning(
     repositories: Repositories, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     known(repositories, model)
@@ -129,7 +129,7 @@ def test_a_broken_env_entry_is_left_out_with_a_warning(
     assert "meta.json is not JSON" in capsys.readouterr().err
 
 
-def test_the_last_registration_wins_though_the_clock_was_set_back(
+def test_last_registration_wins_despite_clock_change(
     repositories: Repositories, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     metas = [

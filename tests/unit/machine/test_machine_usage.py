@@ -1,4 +1,4 @@
-"""What the machine does, from /proc and /sys of a made system."""
+"""Usage of the machine, from /proc and /sys of a simulated system."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def test_usage_is_read(tmp_path: Path) -> None:
     assert gauge.read().busy == 0.75
 
 
-def test_what_the_system_does_not_say_is_none(tmp_path: Path) -> None:
+def test_unavailable_values_are_none(tmp_path: Path) -> None:
     assert Gauge(tmp_path).read() == Usage()
 
 
-def test_a_run_is_looked_at_once_a_second(tmp_path: Path) -> None:
+def test_run_is_sampled_every_second(tmp_path: Path) -> None:
     times = iter([100.0, 100.5, 101.1, 101.2])
     monitor = Monitor(tmp_path, Gauge(system(tmp_path, idle=500)), lambda: next(times))
     for _ in range(4):
@@ -58,7 +58,7 @@ def sensor(root: Path, number: int, name: str, **values: int) -> None:
         (folder / key).write_text(f"{value}\n")
 
 
-def test_sensors_of_a_gpu_are_apart_from_those_of_the_cpu(tmp_path: Path) -> None:
+def test_gpu_sensors_are_separate_from_cpu_sensors(tmp_path: Path) -> None:
     system(tmp_path, idle=500)
     sensor(tmp_path, 0, "coretemp", temp1_input=65_000)
     sensor(tmp_path, 1, "amdgpu", temp1_input=71_000, temp2_input=83_500, freq1_input=1_450_000_000, freq2_input=900_000_000)
@@ -69,7 +69,7 @@ def test_sensors_of_a_gpu_are_apart_from_those_of_the_cpu(tmp_path: Path) -> Non
     assert (found.celsius, found.gpu_celsius, found.gpu_mhz, found.gpu_busy) == (65.0, 83.5, 1450.0, 0.42)
 
 
-def test_the_clock_of_a_built_in_gpu(tmp_path: Path) -> None:
+def test_integrated_gpu_clock(tmp_path: Path) -> None:
     (tmp_path / "sys/class/drm/card1").mkdir(parents=True)
     (tmp_path / "sys/class/drm/card1/gt_act_freq_mhz").write_text("1100\n")
     assert GpuGauge(tmp_path).read() == GpuUsage(None, 1100.0, None)
@@ -78,7 +78,7 @@ def test_the_clock_of_a_built_in_gpu(tmp_path: Path) -> None:
 LINES = "0, 40, 300, 0\n1, 41, 300, 0\n0, 66, 1980, 97\n1, 64, 1900, 99\n0, 9"
 
 
-def test_the_last_lines_of_nvidia_smi_count(tmp_path: Path) -> None:
+def test_last_lines_of_nvidia_smi_count(tmp_path: Path) -> None:
     printed = tmp_path / "printed"
     printed.write_text(LINES)
     with open(printed, "rb") as file:
@@ -96,7 +96,7 @@ while :; do sleep 0.05; done
 """
 
 
-def test_nvidia_smi_runs_beside_and_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nvidia_smi_runs_in_background_and_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "nvidia-smi"
     program.write_text(SCRIPT.format(folder=tmp_path))
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
@@ -110,7 +110,7 @@ def test_nvidia_smi_runs_beside_and_ends(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-def test_without_nvidia_smi_nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: bool) -> None:
+def test_nothing_is_known_without_nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: bool) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with nvidia_smi(wanted=wanted) as printed:
         assert printed is None

@@ -1,4 +1,4 @@
-"""Options of backends: how they are declared, given and checked."""
+"""Options of backends: declaration, values and checks."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def declared(**row: Any) -> Fields:
         {"values": ["a"], "valeus": ["b"]},
     ],
 )
-def test_a_declaration_that_cannot_be_meant_is_refused(row: dict[str, Any]) -> None:
+def test_contradictory_declaration_is_rejected(row: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"toy\.py"):
         read_options(declared(**row))
 
 
-def test_a_value_has_to_be_among_those_declared() -> None:
+def test_value_must_be_declared() -> None:
     options = read_options(declared(minimum=2, maximum=8))
     check_options("toy", options, {"depth": "8"})
     for value in ("1", "9", "x", "-2", "3.0", ""):
@@ -46,11 +46,11 @@ def test_a_value_has_to_be_among_those_declared() -> None:
     assert "depth" in caught.value.hint
 
 
-def test_every_backend_of_ours_declares_options_that_can_be_read() -> None:
+def test_every_backend_declares_readable_options() -> None:
     assert {name for name, row in own_backends().items() if row.options} >= {"onnxruntime", "openvino", "tflite", "torch"}
 
 
-def test_the_command_line_takes_a_backend_and_its_options(ck: Callable[..., Any]) -> None:
+def test_command_line_accepts_backend_and_options(ck: Callable[..., Any]) -> None:
     words = ("run", "program:object-detection", "--dry-run", "--backend=onnxruntime")
     assert ck(*words, "--backend.graph_level=basic").code == 0
     done = ck(*words, "--backend.graph_levle=basic")
@@ -61,21 +61,21 @@ def test_the_command_line_takes_a_backend_and_its_options(ck: Callable[..., Any]
     assert "--backend.spinning=maybe is not one of yes, no" in done.err
 
 
-def test_options_of_a_backend_are_recorded_and_handed_over(ck: Callable[..., Any]) -> None:
-    """A backend without declared options has none to give."""
+def test_backend_options_are_recorded_and_passed_on(ck: Callable[..., Any]) -> None:
+    """A backend without declared options accepts none."""
     toy_benchmark()
     done = ck("run", "program:toy-bench", "--trust", "--backend.depth=2", "--out=json")
     assert "the backend toy has no option 'depth'" in done.json["error"]
 
 
-def test_a_value_and_keys_are_refused_where_an_option_does_not_take_both(ck: Callable[..., Any]) -> None:
+def test_value_with_keys_is_rejected_where_only_one_is_allowed(ck: Callable[..., Any]) -> None:
     for words in (("--scenario=offline", "--scenario.x=1"), ("--env.A=1", "--env.A.B=2"), ("--env.A=1", "--env=2")):
         done = ck("run", "program:object-detection", "--dry-run", *words)
         assert done.code == 2
         assert "has a value and keys" in done.err
 
 
-def test_the_page_lists_every_declared_option() -> None:
+def test_page_lists_every_declared_option() -> None:
     page = (Path(__file__).parents[3] / "docs" / "tune.md").read_text(encoding="utf-8")
     for backend in own_backends().values():
         for number, option in enumerate(backend.options.values()):

@@ -1,4 +1,4 @@
-"""Declarations of backends and networks are read from modules that are never imported."""
+"""Declarations of backends and networks are read from modules without importing them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_entry_points_of_a_group(tmp_path: Path) -> None:
     assert entry_points(tmp_path / "no folder", "group") == {}
 
 
-def test_the_first_folder_counts_and_a_module_without_a_declaration_has_a_name(tmp_path: Path) -> None:
+def test_first_folder_wins_and_undeclared_module_has_a_name(tmp_path: Path) -> None:
     points = "[g]\na = mod\nb = pkg.inner\nc = pkg\nd = elsewhere\n"
     sources = {"mod": "X = {'k': 1}", "pkg__inner": "X: dict = {'k': 2}", "pkg__/__init__": "import nothing\nY = 1"}
     first = distribution(tmp_path / "first", "one", points, **sources)
@@ -49,7 +49,7 @@ def test_the_first_folder_counts_and_a_module_without_a_declaration_has_a_name(t
 @pytest.mark.parametrize(
     "source", ["X = dict(a=1)", "X = {'a': open('f')}", "X = {", "X = {'a': " + "[" * 3000 + "]" * 3000 + "}"]
 )
-def test_what_is_not_a_literal_is_refused_with_its_file(tmp_path: Path, source: str) -> None:
+def test_non_literal_declaration_is_rejected_with_its_file(tmp_path: Path, source: str) -> None:
     folder = distribution(tmp_path, "one", "[g]\na = mod\n", mod=source)
     with pytest.raises(ConfigError, match=r"mod\.py: X cannot be read"):
         declarations("g", "X", [folder])
@@ -64,7 +64,7 @@ def test_what_is_not_a_literal_is_refused_with_its_file(tmp_path: Path, source: 
         ("BACKEND = {'name': 'x'}", "name is not a known key"),
     ],
 )
-def test_a_wrong_backend_is_told_with_file_and_key(tmp_path: Path, source: str, said: str) -> None:
+def test_invalid_backend_names_file_and_key(tmp_path: Path, source: str, said: str) -> None:
     folder = distribution(tmp_path, "one", "[ck_repo.backends]\nx = mod\n", mod=source)
     with pytest.raises(ConfigError, match=rf"mod\.py: .*{said}"):
         read_backends([folder])
@@ -86,14 +86,14 @@ GOOD = {
         ({"reference_faults": {"boxes": "x"}}, "reference_faults is"),
     ],
 )
-def test_a_wrong_profile_is_told_with_file_and_key(tmp_path: Path, changes: dict[str, object], said: str) -> None:
+def test_invalid_profile_names_file_and_key(tmp_path: Path, changes: dict[str, object], said: str) -> None:
     source = f"NETWORK = {{'marker': 'w', 'profiles': {{'own': {GOOD | changes!r}}}}}"
     folder = distribution(tmp_path, "one", "[ck_repo.networks]\nx = mod\n", mod=source)
     with pytest.raises(ConfigError, match=rf"mod\.py: profiles\.own\.{said}"):
         profiles_of(read_networks([folder]))
 
 
-def test_a_third_party_s_profile_does_not_replace_ours(tmp_path: Path) -> None:
+def test_third_party_profile_does_not_replace_ours(tmp_path: Path) -> None:
     source = f"NETWORK = {{'marker': 'w', 'profiles': {{'coco-300': {GOOD!r}, 'own': {GOOD!r}}}}}"
     folder = distribution(tmp_path, "one", "[ck_repo.networks]\nx = mod\n", mod=source)
     found = profiles_of(read_networks([own_folder(), folder]))
@@ -101,7 +101,7 @@ def test_a_third_party_s_profile_does_not_replace_ours(tmp_path: Path) -> None:
     assert found["own"] == replace(found["own"], side=64, name="own")
 
 
-def test_our_backends_are_declared_without_contradiction() -> None:
+def test_our_backend_declarations_are_consistent() -> None:
     backends = own_backends()
     every = [name for row in backends.values() for name in (row.name, *row.also_called)]
     assert len(every) == len(set(every)), "two backends have one name"
@@ -114,8 +114,8 @@ def test_our_backends_are_declared_without_contradiction() -> None:
     ]  # fmt: skip
 
 
-def test_the_harness_finds_the_same_backends_and_networks() -> None:
-    """The engine reads as data what the harness imports."""
+def test_harness_finds_the_same_backends_and_networks() -> None:
+    """The engine reads the declarations as data, the harness imports them."""
     pytest.importorskip("numpy")
     harness = importlib.import_module("object_detection.models.networks").known_networks()
     for name, row in own_networks().items():
@@ -131,23 +131,23 @@ def test_the_harness_finds_the_same_backends_and_networks() -> None:
         assert fields.as_dict() == module.BACKEND
 
 
-def test_a_declaration_can_be_read_whatever_the_module_needs(tmp_path: Path) -> None:
+def test_declaration_is_readable_without_dependencies(tmp_path: Path) -> None:
     source = "import a_framework_that_nobody_has\nraise SystemExit\nBACKEND = {'runs': 'onnx'}\n"
     folder = distribution(tmp_path, "one", "[ck_repo.backends]\nx = mod\n", mod=source)
     assert read_backends([folder])["x"].runs == "onnx"
 
 
-def test_links_are_followed_as_installers_make_them(tmp_path: Path) -> None:
+def test_installer_links_are_followed(tmp_path: Path) -> None:
     (tmp_path / "cached.py").write_text("BACKEND = {'runs': 'onnx'}")
     folder = distribution(tmp_path / "site", "one", "[ck_repo.backends]\nx = mod\n")
     (folder / "mod.py").symlink_to(tmp_path / "cached.py")
     assert read_backends([folder])["x"].runs == "onnx"
     (folder / "mod.py").unlink()
-    os.mkfifo(folder / "mod.py")  # not a plain file: it is not opened
+    os.mkfifo(folder / "mod.py")  # not a regular file: it is not opened
     assert read_backends([folder])["x"].runs == ""
 
 
-def test_the_harness_s_distribution_has_the_harness_s_version() -> None:
+def test_harness_distribution_has_harness_version() -> None:
     (info,) = own_folder().glob("*.dist-info")
     text = (own_folder() / "object_detection/__init__.py").read_text()
     version = text.partition('__version__ = "')[2].partition('"')[0]

@@ -1,4 +1,4 @@
-"""Frozen graphs of TensorFlow: what their bytes say of inputs and outputs."""
+"""Frozen graphs of TensorFlow: inputs and outputs read from their bytes."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def test_placeholders_and_leaves_are_inputs_and_outputs(tmp_path: Path) -> None:
         (struct.pack("<Q", 0) * 2, "is not a frozen graph"),
     ],
 )
-def test_what_is_no_frozen_graph_is_told(tmp_path: Path, content: bytes, why: str) -> None:
+def test_invalid_frozen_graph_is_reported(tmp_path: Path, content: bytes, why: str) -> None:
     path = tmp_path / "g.pb"
     path.write_bytes(content)
     with pytest.raises(DetectError, match=why):
         read_graph(path)
 
 
-def test_what_tensorflow_itself_writes_is_read(tmp_path: Path) -> None:
+def test_tensorflow_output_is_read(tmp_path: Path) -> None:
     tf = pytest.importorskip("tensorflow")
     graph = tf.Graph()
     with graph.as_default():

@@ -1,4 +1,4 @@
-"""Model files: what they say of themselves, and what happens when they are damaged."""
+"""Model files: what they say about themselves, and how corrupt ones are reported."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def test_models_are_read_and_fit_coco_300(models: Path, name: str, image: str, o
     assert len(model["signature"]["outputs"]) == 4
 
 
-def test_a_tflite_file_without_inputs_is_told(tmp_path: Path) -> None:
+def test_tflite_file_without_inputs_is_reported(tmp_path: Path) -> None:
     path = write_tflite_tensors(tmp_path / "m.tflite", inputs=[])
     for profile in ("", "coco-300"):
         with pytest.raises(DetectError, match=r"m\.tflite"):
             inspect_model(path, "tflite", profile)
 
 
-def spoilt(draw: st.DataObject, content: bytes, first: int) -> bytes:
-    """The content with some bytes behind `first` changed."""
+def damaged(draw: st.DataObject, content: bytes, first: int) -> bytes:
+    """The content with some bytes after `first` changed."""
     changed = bytearray(content)
     for at, value in draw.draw(st.dictionaries(st.integers(first, len(content) - 1), st.integers(0, 255), max_size=6)).items():
         changed[at] = value
@@ -54,7 +54,7 @@ def spoilt(draw: st.DataObject, content: bytes, first: int) -> bytes:
 
 
 def looked_at(path: Path, content: bytes) -> None:
-    """The answer is a model's interface or a DetectError, whatever the file holds."""
+    """The result is a model's interface or a DetectError, whatever the file contains."""
     path.write_bytes(content)
     for profile in ("", "coco-300"):
         with suppress(DetectError):
@@ -66,32 +66,32 @@ ANY_TMP_PATH = settings(max_examples=60, deadline=None, suppress_health_check=[H
 
 @ANY_TMP_PATH
 @given(draw=st.data())
-def test_an_onnx_file_with_spoilt_bytes_is_a_model_or_an_error(tmp_path: Path, draw: st.DataObject) -> None:
+def test_corrupt_onnx_file_is_a_model_or_an_error(tmp_path: Path, draw: st.DataObject) -> None:
     rows = (field(11, value_info("image", 2, 1, 300, 300, 3)), field(12, value_info("boxes", 1, "N", 4)))
-    looked_at(tmp_path / "m.onnx", spoilt(draw, write_onnx_graph(tmp_path / "good.onnx", *rows).read_bytes(), 0))
+    looked_at(tmp_path / "m.onnx", damaged(draw, write_onnx_graph(tmp_path / "good.onnx", *rows).read_bytes(), 0))
 
 
 @ANY_TMP_PATH
 @given(draw=st.data())
-def test_a_tflite_file_with_spoilt_bytes_is_a_model_or_an_error(made_models: Path, tmp_path: Path, draw: st.DataObject) -> None:
+def test_corrupt_tflite_file_is_a_model_or_an_error(made_models: Path, tmp_path: Path, draw: st.DataObject) -> None:
     content = (made_models / "ssd_mobilenet_v1_075_uint8.tflite").read_bytes()
-    looked_at(tmp_path / "m.tflite", spoilt(draw, content, 0))
+    looked_at(tmp_path / "m.tflite", damaged(draw, content, 0))
 
 
 @ANY_TMP_PATH
 @given(draw=st.data())
-def test_a_published_tflite_file_with_spoilt_bytes(data: Path, tmp_path: Path, draw: st.DataObject) -> None:
+def test_corrupt_published_tflite_file(data: Path, tmp_path: Path, draw: st.DataObject) -> None:
     content = (data / "models/ssd_mobilenet_v1_075_uint8.tflite").read_bytes()
-    looked_at(tmp_path / "m.tflite", spoilt(draw, content, len(content) - 35_000))  # weights come before
+    looked_at(tmp_path / "m.tflite", damaged(draw, content, len(content) - 35_000))  # the weights come first
 
 
 @ANY_TMP_PATH
 @given(content=st.binary(max_size=400), suffix=st.sampled_from([".onnx", ".tflite"]))
-def test_random_bytes_are_no_model(tmp_path: Path, content: bytes, suffix: str) -> None:
+def test_random_bytes_are_not_a_model(tmp_path: Path, content: bytes, suffix: str) -> None:
     looked_at(tmp_path / f"m{suffix}", b"\x10\0\0\0TFL3" + content if suffix == ".tflite" else content)
 
 
-def test_an_interface_that_no_profile_fits_is_told_with_its_names(tmp_path: Path) -> None:
+def test_unknown_interface_error_lists_tensor_names(tmp_path: Path) -> None:
     inputs, outputs = field(11, value_info("pixels", 1, 1, 3, 64, 64)), field(12, value_info("boxes", 1, "N", 4))
     with pytest.raises(DetectError, match="no known profile matches") as caught:
         inspect_model(write_onnx_graph(tmp_path / "own.onnx", inputs, outputs), "onnx")
@@ -100,7 +100,7 @@ def test_an_interface_that_no_profile_fits_is_told_with_its_names(tmp_path: Path
     assert "--profile=" in caught.value.hint
 
 
-def test_a_named_profile_has_to_fit_the_file(tmp_path: Path) -> None:
+def test_named_profile_must_fit_the_file(tmp_path: Path) -> None:
     rows = [field(12, value_info(output, 1)) for output in ("bboxes", "scores", "labels")]
     path = write_onnx_graph(tmp_path / "own.onnx", field(11, value_info("pixels", 1)), *rows)
     model = inspect_model(path, "onnx", "coco-1200-pt")
@@ -114,7 +114,7 @@ def test_a_named_profile_has_to_fit_the_file(tmp_path: Path) -> None:
     assert "coco-1200-pt" in caught.value.hint
 
 
-def test_the_name_of_the_input_has_to_be_that_of_the_file(tmp_path: Path) -> None:
+def test_input_name_must_exist_in_the_file(tmp_path: Path) -> None:
     rows = [field(12, value_info(output, 1)) for output in ("bboxes", "scores", "labels")]
     path = write_onnx_graph(tmp_path / "own.onnx", field(11, value_info("pixels", 1)), *rows)
     assert inspect_model(path, "onnx", "coco-1200-pt", given={"input": "pixels"})["input"] == "pixels"
@@ -136,7 +136,7 @@ def test_the_name_of_the_input_has_to_be_that_of_the_file(tmp_path: Path) -> Non
         ),
     ],
 )
-def test_the_interface_tells_the_profile(tmp_path: Path, name: str, image: tuple[int, ...], outputs: tuple[str, ...]) -> None:
+def test_interface_determines_profile(tmp_path: Path, name: str, image: tuple[int, ...], outputs: tuple[str, ...]) -> None:
     dtype, *shape = image
     rows = [field(12, value_info(output, 1)) for output in outputs]
     path = write_onnx_graph(tmp_path / "m.onnx", field(11, value_info("image", dtype, *shape)), *rows)
@@ -151,7 +151,7 @@ def test_the_interface_tells_the_profile(tmp_path: Path, name: str, image: tuple
         (("image", 1, -1, 3, 1200, 1200), ("bboxes", "scores", "classes"), "coco-1200-tf"),
     ],
 )
-def test_the_interface_of_a_frozen_graph_tells_the_profile(
+def test_frozen_graph_interface_determines_profile(
     tmp_path: Path, image: tuple[Any, ...], outputs: tuple[str, ...], profile: str
 ) -> None:
     names = [f"detection_{output}" for output in outputs] + (["num_detections"] if profile == "coco-300" else [])

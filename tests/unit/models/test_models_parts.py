@@ -1,4 +1,4 @@
-"""Models of several files: all of them are in the digest, are noticed when they change, and travel in archives."""
+"""Models of several files: all of them are in the digest, are checked for changes, and are packed into archives."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def external(name: str, length: int, offset: int = 0) -> bytes:
-    """TensorProto whose content is in another file."""
+    """A TensorProto with its content in another file."""
     pairs = {"location": name, "offset": str(offset), "length": str(length)}
     entries = b"".join(field(13, field(1, key.encode()) + field(2, value.encode())) for key, value in pairs.items())
     return field(8, b"weight") + entries + field(14, 1)
@@ -30,7 +30,7 @@ def with_data(folder: Path, *tensors: bytes, nested: bytes = b"") -> Path:
     return write_onnx_graph(folder / "m.onnx", *rows)
 
 
-def test_parts_of_an_onnx_file(tmp_path: Path) -> None:
+def test_parts_of_onnx_file(tmp_path: Path) -> None:
     (tmp_path / "m.onnx.data").write_bytes(bytes(100))
     (tmp_path / "more").write_bytes(bytes(8))
     path = with_data(tmp_path, external("m.onnx.data", 60), external("m.onnx.data", 40, 60), nested=external("more", 8))
@@ -49,7 +49,7 @@ def test_parts_of_an_onnx_file(tmp_path: Path) -> None:
         ("/etc/passwd", "outside its folder"),
     ],
 )
-def test_parts_that_are_not_there(tmp_path: Path, name: str, said: str) -> None:
+def test_missing_parts(tmp_path: Path, name: str, said: str) -> None:
     (tmp_path / "short.data").write_bytes(bytes(10))
     (tmp_path.parent / "up.data").write_bytes(bytes(100))
     with pytest.raises(DetectError, match=said):
@@ -61,7 +61,7 @@ def soft(name: str) -> Entry:
     return Entry("default", "soft", name, "0" * 16, folder)
 
 
-def test_a_part_that_changes_or_goes_is_noticed(tmp_path: Path) -> None:
+def test_changed_or_missing_part_is_detected(tmp_path: Path) -> None:
     (tmp_path / "m.onnx.data").write_bytes(bytes(100))
     path = with_data(tmp_path, external("m.onnx.data", 100))
     meta = detect(soft("model.onnx"), path, {})
@@ -73,7 +73,7 @@ def test_a_part_that_changes_or_goes_is_noticed(tmp_path: Path) -> None:
     assert "m.onnx.data, a part of m.onnx, is missing" in problem(meta)
 
 
-def test_the_weights_of_openvino_are_a_part(tmp_path: Path) -> None:
+def test_openvino_weights_are_a_part(tmp_path: Path) -> None:
     path = tmp_path / "m.xml"
     path.write_text("<net/>")
     with pytest.raises(DetectError, match=r"m\.bin, which does not exist"):
@@ -82,7 +82,7 @@ def test_the_weights_of_openvino_are_a_part(tmp_path: Path) -> None:
     assert parts_of(path, "openvino") == ("m.bin",)
 
 
-def test_the_variables_of_a_saved_model_are_parts(tmp_path: Path) -> None:
+def test_saved_model_variables_are_parts(tmp_path: Path) -> None:
     (tmp_path / "saved_model.pb").write_bytes(b"")
     (tmp_path / "variables").mkdir()
     (tmp_path / "variables" / "variables.index").write_bytes(b"1")
@@ -94,13 +94,13 @@ def test_the_variables_of_a_saved_model_are_parts(tmp_path: Path) -> None:
 
 
 def signature(name: str) -> bytes:
-    """A graph with a signature of that name, which has an input and an output."""
+    """A graph with a signature of that name, with one input and one output."""
     tensor = field(1, b"x") + field(2, field(1, b"x:0") + b"\x10\x01")
     definition = field(1, tensor) + field(2, tensor)
     return field(2, field(5, field(1, name.encode()) + field(2, definition)))
 
 
-def test_variables_that_are_not_there(tmp_path: Path) -> None:
+def test_missing_variables(tmp_path: Path) -> None:
     path = tmp_path / "saved_model.pb"
     path.write_bytes(signature("serving_default"))
     assert parts_of(path, "tensorflow") == ()
@@ -112,11 +112,11 @@ def test_variables_that_are_not_there(tmp_path: Path) -> None:
         (tmp_path / "variables" / name).write_bytes(b"1")
     with pytest.raises(DetectError, match=r"variables\.data-00000-of-00002, which does not exist"):
         parts_of(path, "tensorflow")
-    (tmp_path / "variables/variables.data-00000-of-00002").write_bytes(b"")  # a part may have nothing
+    (tmp_path / "variables/variables.data-00000-of-00002").write_bytes(b"")  # a part may be empty
     assert len(parts_of(path, "tensorflow")) == 3
 
 
-def test_a_saved_model_without_the_signature_for_serving_names_the_others(tmp_path: Path) -> None:
+def test_saved_model_without_serving_signature_lists_others(tmp_path: Path) -> None:
     path = tmp_path / "saved_model.pb"
     path.write_bytes(signature("train") + signature("serving_raw"))
     with pytest.raises(DetectError, match="it has no signature serving_default, but train, serving_raw") as caught:

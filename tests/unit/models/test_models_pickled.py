@@ -1,4 +1,4 @@
-"""A pickle is read and not run: whatever it names or calls, nothing happens."""
+"""Pickles are read without running them: names and calls have no effect."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PLAIN = st.recursive(
 
 
 class Runs:
-    """Unpickled by Python it calls something."""
+    """Unpickling this with Python calls a function."""
 
     def __init__(self, function: Any, *arguments: Any) -> None:
         self._call = (function, arguments)
@@ -36,7 +36,7 @@ class Runs:
 
 
 @given(PLAIN, st.sampled_from([2, 3, 4]))
-def test_plain_values_are_read_as_python_reads_them(value: Any, protocol: int) -> None:
+def test_plain_values_match_python(value: Any, protocol: int) -> None:
     if protocol > 2 or not _has_bytes(value):  # protocol 2 writes bytes as a call
         assert Reader(pickle.dumps(value, protocol)).read() == value
 
@@ -46,7 +46,7 @@ def _has_bytes(value: Any) -> bool:
     return isinstance(value, bytes) or any(_has_bytes(each) for each in inner)
 
 
-def test_ordered_dictionaries_and_sets_become_plain_ones() -> None:
+def test_ordered_dictionaries_and_sets_become_plain() -> None:
     assert Reader(pickle.dumps(OrderedDict(a=1), 2)).read() == {"a": 1}
     assert Reader(pickle.dumps({"a": {1}}, 2)).read() == {"a": [1]}
     assert Reader(pickle.dumps({"a": {1}}, 4)).read() == {"a": [1]}
@@ -67,7 +67,7 @@ def test_ordered_dictionaries_and_sets_become_plain_ones() -> None:
 )
 @pytest.mark.parametrize("protocol", [2, 4])
 @pytest.mark.parametrize("nested", [False, True])
-def test_what_would_run_is_refused_by_name(
+def test_executable_pickle_is_rejected_by_name(
     tmp_path: Path, function: Any, arguments: tuple[Any, ...], protocol: int, nested: bool
 ) -> None:
     mark = tmp_path / "mark"
@@ -87,14 +87,14 @@ def test_what_would_run_is_refused_by_name(
     assert not mark.exists()
 
 
-def test_a_call_of_a_call_is_refused() -> None:
-    """A harmless name could hand out something that is none."""
+def test_nested_call_is_rejected() -> None:
+    """A harmless name could give access to a harmful one."""
     inner = call(name("torch.hub", "load"), text("x"))
     with pytest.raises(PickleError, match="calls something that is not a name"):
         Reader(PROTOCOL + call(inner, text("y")) + b".").read()
 
 
-def test_unknown_functions_are_refused_and_unknown_classes_stay_inert() -> None:
+def test_unknown_functions_are_rejected_and_classes_are_inert() -> None:
     with pytest.raises(PickleError, match=r"calls somebody\.elses\.run"):
         Reader(PROTOCOL + call(name("somebody.elses", "run")) + b".").read()
     found = Reader(PROTOCOL + name("somebody.elses", "Net") + b")\x81" + table({"size": number(3)}) + b"b.").read()
@@ -104,25 +104,25 @@ def test_unknown_functions_are_refused_and_unknown_classes_stay_inert() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"B" + b"\xff\xff\xff\x7f" + b"x",  # 2 GB of bytes are promised
+        b"B" + b"\xff\xff\xff\x7f" + b"x",  # claims 2 GB of bytes
         b"X\xff\xff\xff\x7f",
         b"T\xff\xff\xff\x7f",
-        b"\x95" + b"\xff" * 8,  # a frame of 16 EB, of which nothing is taken
+        b"\x95" + b"\xff" * 8,  # a frame of 16 EB, without content
         b"\x96" + b"\xff" * 8,  # a bytearray
         b"\x8b\xff\xff\xff\x7f",  # an integer of 2 GB
     ],
 )
-def test_a_giant_promise_allocates_nothing(body: bytes) -> None:
+def test_huge_declared_size_allocates_nothing(body: bytes) -> None:
     with pytest.raises(PickleError):
         Reader(PROTOCOL + body).read()
 
 
-def test_a_giant_place_in_the_memo_allocates_nothing() -> None:
+def test_huge_memo_index_allocates_nothing() -> None:
     assert Reader(PROTOCOL + b"N" + b"r\xff\xff\xff\xff" + b".").read() is None
 
 
-def test_keys_whose_hashes_take_for_ever_are_passed_over() -> None:
-    """A tuple of two of itself, sixty times over, has a hash of 2^60 steps."""
+def test_keys_with_slow_hashes_are_skipped() -> None:
+    """The hash of a tuple of two references to itself, nested sixty times, takes 2^60 steps."""
     body = b")"
     for step in range(60):
         body += b"q" + bytes([step]) + b"h" + bytes([step]) + b"\x86"
@@ -130,18 +130,18 @@ def test_keys_whose_hashes_take_for_ever_are_passed_over() -> None:
 
 
 @given(st.binary(max_size=200))
-def test_noise_is_an_error_and_never_anything_else(noise: bytes) -> None:
+def test_random_bytes_are_always_an_error(noise: bytes) -> None:
     with suppress(PickleError):
         Reader(PROTOCOL + noise).read()
 
 
 @given(st.integers(0, 200))
-def test_every_shortened_pickle_is_an_error(cut: int) -> None:
+def test_every_truncated_pickle_is_an_error(cut: int) -> None:
     whole = pickle.dumps({"a": [1, 2.5, "text", (None, True)]}, 2)
     with pytest.raises(PickleError):
         Reader(whole[: min(cut, len(whole) - 1)]).read()
 
 
-def test_a_persistent_id_needs_somebody_who_knows_it() -> None:
+def test_persistent_id_needs_a_reader() -> None:
     with pytest.raises(PickleError, match="outside itself"):
         Reader(PROTOCOL + row(text("storage")) + b"Q.").read()

@@ -18,21 +18,19 @@ from ck_repo.models.profiles import profile
         ("coco-1200-tf", 1200, "NCHW", "float32", 0.05, "yxyx", "contiguous"),
     ],
 )
-def test_the_figures_of_the_reference(
-    name: str, side: int, layout: str, dtype: str, cut: float | None, order: str, classes: str
-) -> None:
+def test_reference_figures(name: str, side: int, layout: str, dtype: str, cut: float | None, order: str, classes: str) -> None:
     row = profile(name)
     assert (row.side, row.layout, row.dtype, row.score_above) == (side, layout, dtype, cut)
     assert (row.box_order, row.classes_are) == (order, classes)
 
 
-def test_an_unknown_profile_is_told_with_the_nearest() -> None:
+def test_unknown_profile_suggests_nearest() -> None:
     with pytest.raises(NotFoundError, match="no profile 'coco300'") as caught:
         profile("coco300")
     assert "coco-300" in caught.value.hint
 
 
-def test_faults_of_the_reference_are_kept_only_when_asked() -> None:
+def test_reference_bugs_are_kept_only_on_request() -> None:
     """Facts, section 1: the ONNX model's cut at 0.5, no inverse map, images without annotations dropped for PyTorch."""
     onnx, torch, small = (profile(name) for name in ("coco-1200-onnx", "coco-1200-pt", "coco-300"))
     assert (onnx.score_above, onnx.classes_are, torch.only_annotated) == (0.05, "contiguous", False)
@@ -42,6 +40,6 @@ def test_faults_of_the_reference_are_kept_only_when_asked() -> None:
     assert small.with_reference_faults() == small
 
 
-def test_a_model_s_own_description_comes_over_its_profile() -> None:
+def test_model_description_overrides_profile() -> None:
     chosen = profile("coco-300").for_model({"outputs": {"boxes": "b:0"}, "score_above": 0.1, "precision": "int8"})
     assert (chosen.boxes, chosen.score_above, chosen.scores) == ("b:0", 0.1, "detection_scores:0")

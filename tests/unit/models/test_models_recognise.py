@@ -1,4 +1,4 @@
-"""Which interface a file has: known exports by names, shapes and metadata; what contradicts it; what fits twice."""
+"""Recognising interfaces: known exports by names, shapes and metadata; contradictions; ambiguities."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_known_exports(tmp_path: Path, inputs: Tensors, outputs: Tensors, name: 
         ([("logits", F32, 1, "q", 80), ("boxes", F32, 1, "q", 4)], ("detr", "rt-detr")),
     ],
 )
-def test_two_interfaces_that_fit_are_named(tmp_path: Path, outputs: Tensors, names: tuple[str, ...]) -> None:
+def test_ambiguous_interfaces_are_named(tmp_path: Path, outputs: Tensors, names: tuple[str, ...]) -> None:
     path = graph(tmp_path / "m.onnx", [IMAGES], outputs)
     with pytest.raises(DetectError, match="interfaces match") as caught:
         inspect_model(path, "onnx")
@@ -111,14 +111,14 @@ def test_two_interfaces_that_fit_are_named(tmp_path: Path, outputs: Tensors, nam
         assert inspect_model(path, "onnx", name)["profile"] == name
 
 
-def test_metadata_decide_where_shapes_do_not(tmp_path: Path) -> None:
+def test_metadata_decides_where_shapes_do_not(tmp_path: Path) -> None:
     path = graph(tmp_path / "m.onnx", [IMAGES], [("o", F32, 1, "rows", 6)], {
         "author": "Ultralytics", "description": "Ultralytics YOLOv10n model trained on coco.yaml",
     })  # fmt: skip
     assert inspect_model(path, "onnx")["profile"] == "yolo-end-to-end"
 
 
-def test_the_names_of_classes_tell_version_5_where_sizes_are_free(tmp_path: Path) -> None:
+def test_class_names_identify_yolov5_with_dynamic_sizes(tmp_path: Path) -> None:
     inputs, outputs = [("images", F32, "n", 3, "h", "w")], [("o", F32, "n", "rows", 85)]
     path = graph(tmp_path / "m.onnx", inputs, outputs, {"stride": "32", "names": "{0: 'person'}"})
     assert inspect_model(path, "onnx")["profile"] == "yolo-v5"
@@ -140,9 +140,7 @@ UNKNOWN: list[tuple[str, Tensors, Tensors, dict[str, str]]] = [
 
 
 @pytest.mark.parametrize(("inputs", "outputs", "metadata"), [row[1:] for row in UNKNOWN], ids=[row[0] for row in UNKNOWN])
-def test_what_no_profile_reads_is_not_guessed(
-    tmp_path: Path, inputs: Tensors, outputs: Tensors, metadata: dict[str, str]
-) -> None:
+def test_unknown_interface_is_not_guessed(tmp_path: Path, inputs: Tensors, outputs: Tensors, metadata: dict[str, str]) -> None:
     path = graph(tmp_path / "m.onnx", inputs, outputs, metadata)
     with pytest.raises(DetectError, match="no known profile matches its interface") as caught:
         inspect_model(path, "onnx")
@@ -151,7 +149,7 @@ def test_what_no_profile_reads_is_not_guessed(
     assert "own-model.md" in caught.value.hint
 
 
-def test_a_described_model_that_takes_bytes_gets_them_as_they_are(tmp_path: Path) -> None:
+def test_described_byte_model_gets_raw_bytes(tmp_path: Path) -> None:
     path = graph(tmp_path / "m.onnx", [("x", U8, 1, 64, 64, 3)], [("boxes", F32, 1, 9, 4), ("scores", F32, 1, 9, 3)])
     given = {"boxes": "boxes", "scores": "scores"}
     own = profile_for_file(inspect_model(path, "onnx", given=given), str(path), own_networks())
@@ -172,20 +170,20 @@ def test_a_described_model_that_takes_bytes_gets_them_as_they_are(tmp_path: Path
         ({"size_input": "sizes"}, ("inputs images", "besides sizes")),
     ],
 )
-def test_an_interface_that_contradicts_the_file(tmp_path: Path, given: dict[str, str], both: tuple[str, str]) -> None:
+def test_interface_contradicting_the_file(tmp_path: Path, given: dict[str, str], both: tuple[str, str]) -> None:
     path = graph(tmp_path / "m.onnx", [IMAGES], [("output0", F32, 1, 84, 8400)])
     with pytest.raises(DetectError, match="does not match") as caught:
         inspect_model(path, "onnx", given=given_fields(given))
     assert all(text in caught.value.what for text in both)
 
 
-def test_a_profile_whose_shapes_the_file_does_not_have(tmp_path: Path) -> None:
+def test_profile_with_shapes_missing_from_the_file(tmp_path: Path) -> None:
     path = graph(tmp_path / "m.onnx", [IMAGES], [("output0", F32, 1, 84, 8400)])
     with pytest.raises(DetectError, match=r"does not match the profile yolo-v5: .* float\[B,N,5\+C\]"):
         inspect_model(path, "onnx", "yolo-v5")
 
 
-def test_a_described_model_needs_no_profile(tmp_path: Path) -> None:
+def test_described_model_needs_no_profile(tmp_path: Path) -> None:
     path = graph(tmp_path / "m.onnx", [("x", F32, 1, 416, 416, 3)], [("a", F32, 1, 50, 4), ("b", F32, 1, 50, 12)])
     model = inspect_model(path, "onnx", given=given_fields({"boxes": "#0", "scores": "b", "mean": "1,2,3", "nms": "class"}))
     own = profile_for_file(model, str(path), own_networks())
@@ -195,9 +193,7 @@ def test_a_described_model_needs_no_profile(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "resize"), [({}, "stretch"), ({"resize": "keep"}, "keep"), ({"resize": "letterbox"}, "letterbox")]
 )
-def test_a_file_of_fixed_size_stretches_unless_the_user_says_otherwise(
-    tmp_path: Path, given: dict[str, str], resize: str
-) -> None:
+def test_fixed_size_model_stretches_by_default(tmp_path: Path, given: dict[str, str], resize: str) -> None:
     path = graph(tmp_path / "m.onnx", [IMAGES], [("boxes", F32, 1, 100, 4), ("scores", F32, 1, 100, 7)])
     model = inspect_model(path, "onnx", given={"boxes": "boxes", "scores": "scores", **given})
     assert profile_for_file(model, "", own_networks()).resize == resize
@@ -208,14 +204,14 @@ def test_a_file_of_fixed_size_stretches_unless_the_user_says_otherwise(
     [("side", "0"), ("side", "wide"), ("mean", "1,2"), ("std", "0"), ("nms_iou", "1.5"), ("resize", "crop"), ("clip", "maybe"),
      ("max_detections", "-1"), ("layout", "CHW"), ("width", "1e9")],
 )  # fmt: skip
-def test_values_that_a_field_may_not_have(name: str, value: str) -> None:
+def test_invalid_field_values(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name):
         typed(name, value)
     with pytest.raises(UsageError, match=f"--{name}"):
         given_fields({name: value})
 
 
-def test_every_field_is_one_of_the_profile_and_of_the_harness() -> None:
+def test_every_field_is_in_profile_and_harness() -> None:
     pytest.importorskip("numpy")
     from object_detection.spec import Model
 
@@ -236,7 +232,7 @@ NET = """<net name="m" version="11"><layers>
 <edge from-layer="1" from-port="1" to-layer="2" to-port="0"/></edges></net>"""
 
 
-def test_openvino_s_xml_is_read_without_openvino(tmp_path: Path) -> None:
+def test_openvino_xml_is_read_without_openvino(tmp_path: Path) -> None:
     path = tmp_path / "m.xml"
     path.write_text(NET)
     found = read_openvino(path)
@@ -248,15 +244,15 @@ def test_openvino_s_xml_is_read_without_openvino(tmp_path: Path) -> None:
     "content", ["", NET[:200], "<html/>", "<net/>", '<!DOCTYPE n [<!ENTITY a "aaaa">]><net/>',
      NET.replace('"1" precision', '"9" precision')],
 )  # fmt: skip
-def test_what_is_no_model_of_openvino(tmp_path: Path, content: str) -> None:
+def test_invalid_openvino_model(tmp_path: Path, content: str) -> None:
     path = tmp_path / "m.xml"
     path.write_text(content)
     with pytest.raises(DetectError, match=r"m\.xml is not an OpenVINO model"):
         read_openvino(path)
 
 
-def test_the_outputs_of_tensorflow_lite_s_detection_in_any_order(made_models: Path, tmp_path: Path) -> None:
-    """What an output is follows from the operation that makes it, not from where the file lists it."""
+def test_tflite_detection_outputs_in_any_order(made_models: Path, tmp_path: Path) -> None:
+    """The meaning of an output follows from the operation that produces it, not from its position in the file."""
     from ck_repo.models.tflite_file import _Buffer
 
     source = made_models / "ssd_mobilenet_v1_075_uint8.tflite"

@@ -1,4 +1,4 @@
-"""Files of PyTorch: both formats, states and whole modules, and what is wrong with them."""
+"""PyTorch files: both formats, states and whole modules, and their errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def written(path: Path, content: bytes) -> Path:
 
 
 @pytest.mark.parametrize("form", ["legacy", "zip"])
-def test_weights_come_with_names_shapes_and_numbers(tmp_path: Path, form: str) -> None:
+def test_weights_have_names_shapes_and_values(tmp_path: Path, form: str) -> None:
     content = legacy(BODY, STORAGES, items={"1": 8}) if form == "legacy" else zipped(BODY, STORAGES)
     file = TorchFile(written(tmp_path / "x.pytorch", content))
     assert {key: (row.shape, row.dtype) for key, row in file.weights.items()} == {
@@ -38,21 +38,21 @@ def test_weights_come_with_names_shapes_and_numbers(tmp_path: Path, form: str) -
 
 
 @pytest.mark.parametrize("form", [legacy, zipped])
-def test_a_pickled_module_gives_its_parameters_by_name(tmp_path: Path, form: object) -> None:
+def test_pickled_module_gives_named_parameters(tmp_path: Path, form: object) -> None:
     inner = module({"weight": tensor("0", [2, 3]), "bias": b"N"}, kind="Conv2d")
     body = module({}, {"layer1": module({}, {"0": inner}, kind="Sequential"), "none": b"N"})
     file = TorchFile(written(tmp_path / "x.pytorch", form(body, {"0": ONE})))  # type: ignore[operator]
     assert list(file.weights) == ["layer1.0.weight"]
 
 
-def test_a_class_with_its_source_code_stays_a_name(tmp_path: Path) -> None:
-    """Before 1.6 PyTorch wrote the source of each class beside it: it is a text like any other."""
+def test_class_with_source_code_stays_a_name(tmp_path: Path) -> None:
+    """Before 1.6 PyTorch stored the source of each class with it, as text."""
     source = row(text("module"), name("ssd_r34", "SSD_R34"), text("ssd_r34.py"), text("import os; os.abort()")) + b"Q"
     body = source + b")\x81" + table({"_parameters": table({"w": tensor("0", [6])})}) + b"b"
     assert list(TorchFile(written(tmp_path / "x.pytorch", legacy(body, {"0": ONE}))).weights) == ["w"]
 
 
-def test_a_view_is_gathered_number_by_number(tmp_path: Path) -> None:
+def test_strided_view_is_gathered(tmp_path: Path) -> None:
     body = table({"turned": tensor("0", [3, 2], strides=[1, 3]), "part": tensor("0", [2], offset=4, count=6)})
     file = TorchFile(written(tmp_path / "x.pytorch", legacy(body, {"0": ONE})))
     found = {key: raw for key, _, raw in file.contents()}
@@ -73,13 +73,13 @@ def test_a_view_is_gathered_number_by_number(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("form", [legacy, zipped])
-def test_a_tensor_beyond_its_storage_is_refused(tmp_path: Path, weight: bytes, why: str, form: object) -> None:
+def test_tensor_beyond_its_storage_is_rejected(tmp_path: Path, weight: bytes, why: str, form: object) -> None:
     with pytest.raises(DetectError, match=why):
         TorchFile(written(tmp_path / "x.pytorch", form(table({"w": weight}), {"0": ONE})))  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("form", [legacy, zipped])
-def test_hostile_files_are_refused_and_nothing_runs(tmp_path: Path, form: object) -> None:
+def test_malicious_files_are_rejected_and_run_nothing(tmp_path: Path, form: object) -> None:
     mark = tmp_path / "mark"
     hostile = call(name("posix", "system"), text(f"touch {mark}"))
     body = table({"w": tensor("0", [6]), "x": hostile})
@@ -89,25 +89,25 @@ def test_hostile_files_are_refused_and_nothing_runs(tmp_path: Path, form: object
     assert not mark.exists()
 
 
-def test_a_module_within_itself_ends(tmp_path: Path) -> None:
+def test_recursive_module_terminates(tmp_path: Path) -> None:
     body = name("m", "Net") + b")\x81q\x01" + table({"_modules": table({"again": b"h\x01"})}) + b"b"
     with pytest.raises(DetectError, match="nested more than"):
         TorchFile(written(tmp_path / "x.pytorch", legacy(body, {})))
 
 
 @pytest.mark.parametrize("content", [b"", b"no model", b"PK\x03\x04 cut", legacy(BODY, STORAGES, items={"1": 8})[:-9]])
-def test_damaged_files_are_told_with_their_name(tmp_path: Path, content: bytes) -> None:
+def test_corrupt_files_are_named(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(DetectError, match=r"x\.pytorch (is not|cannot be read)") as caught:
         TorchFile(written(tmp_path / "x.pytorch", content))
     assert "download the model again" in caught.value.hint
 
 
-def test_a_file_without_weights_is_told(tmp_path: Path) -> None:
+def test_file_without_weights_is_reported(tmp_path: Path) -> None:
     with pytest.raises(DetectError, match="has no weights"):
         TorchFile(written(tmp_path / "x.pytorch", legacy(table({"epoch": number(3)}), {})))
 
 
-def test_a_checkpoint_s_state_is_found(tmp_path: Path) -> None:
+def test_checkpoint_state_is_found(tmp_path: Path) -> None:
     body = table({"epoch": number(3), "state_dict": table({"w": tensor("0", [6])})})
     assert list(TorchFile(written(tmp_path / "x.pytorch", legacy(body, {"0": ONE}))).weights) == ["w"]
 
@@ -115,7 +115,7 @@ def test_a_checkpoint_s_state_is_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize("network", ["ssd-mobilenet", "ssd-resnet34"])
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("old", [False, True])
-def test_what_pytorch_itself_writes_is_read(tmp_path: Path, network: str, whole: bool, old: bool) -> None:
+def test_pytorch_output_is_read(tmp_path: Path, network: str, whole: bool, old: bool) -> None:
     """Names and shapes are those of MLPerf's own files."""
     torch = pytest.importorskip("torch")
     from object_detection.models.ssd_mobilenet import SSDMobileNet
@@ -123,7 +123,7 @@ def test_what_pytorch_itself_writes_is_read(tmp_path: Path, network: str, whole:
 
     made = SSDMobileNet() if network == "ssd-mobilenet" else SSDResNet34()
     if whole:
-        del made.anchors  # a pickled module has its buffers, those too that its state leaves out
+        del made.anchors  # a pickled module has its buffers, including those that its state leaves out
     path = tmp_path / "x.pytorch"
     torch.save(made if whole else made.state_dict(), path, _use_new_zipfile_serialization=not old)
     file = TorchFile(path)
@@ -134,7 +134,7 @@ def test_what_pytorch_itself_writes_is_read(tmp_path: Path, network: str, whole:
     assert digest({key: row.shape for key, row in file.weights.items()}) == OFFICIAL[network]
 
 
-def test_weights_go_into_a_file_that_safetensors_reads(tmp_path: Path) -> None:
+def test_weights_are_written_as_safetensors(tmp_path: Path) -> None:
     library = pytest.importorskip("safetensors.numpy")
     numpy = pytest.importorskip("numpy")
     source = TorchFile(written(tmp_path / "x.pytorch", legacy(BODY, STORAGES, items={"1": 8})))
@@ -146,7 +146,7 @@ def test_weights_go_into_a_file_that_safetensors_reads(tmp_path: Path) -> None:
 
 
 def shared_modules(depth: int) -> bytes:
-    """A module that holds another twice, which holds another twice, and so on: 2^depth names out of a few hundred bytes."""
+    """A module that contains another twice, which contains another twice, and so on: 2^depth names from a few hundred bytes."""
     body = module({"w": tensor("0", [6])}) + b"q\x00"
     for step in range(1, depth):
         before = b"h" + bytes([step - 1])
@@ -164,24 +164,24 @@ def shared_modules(depth: int) -> bytes:
         (name("torch", "f") + number(5) + b"R", r"calls torch\.f with int"),
     ],
 )
-def test_a_hostile_structure_is_an_error_like_any_other(tmp_path: Path, body: bytes, why: str) -> None:
+def test_malicious_structure_is_a_regular_error(tmp_path: Path, body: bytes, why: str) -> None:
     with pytest.raises(DetectError, match=why):
         TorchFile(written(tmp_path / "x.pytorch", legacy(body, {"0": ONE})))
 
 
-def test_many_names_on_one_storage_do_not_fill_the_disk(tmp_path: Path) -> None:
+def test_many_names_of_one_storage_do_not_fill_the_disk(tmp_path: Path) -> None:
     body = table({f"w{row}": tensor("0", [300_000]) for row in range(40)})
     with pytest.raises(DetectError, match="many times the bytes"):
         TorchFile(written(tmp_path / "x.pytorch", legacy(body, {"0": bytes(1_200_000)})))
 
 
-def test_a_tensor_without_numbers_is_read_at_once(tmp_path: Path) -> None:
+def test_empty_tensor_is_read_quickly(tmp_path: Path) -> None:
     body = table({"none": tensor("0", [1 << 61, 0], count=6), "w": tensor("0", [6])})
     file = TorchFile(written(tmp_path / "x.pytorch", legacy(body, {"0": ONE})))
     assert {key: raw for key, _, raw in file.contents()} == {"none": b"", "w": ONE}
 
 
-def test_an_archive_that_could_swell_is_refused(tmp_path: Path) -> None:
+def test_expanding_archive_is_rejected(tmp_path: Path) -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", b"\x80\x02" + table({"w": tensor("0", [1 << 20])}) + b".")
@@ -190,7 +190,7 @@ def test_an_archive_that_could_swell_is_refused(tmp_path: Path) -> None:
         TorchFile(written(tmp_path / "x.pytorch", content.getvalue()))
 
 
-def test_a_flipped_bit_is_told_when_the_weights_are_taken(tmp_path: Path) -> None:
+def test_flipped_bit_is_reported_when_weights_are_read(tmp_path: Path) -> None:
     content = bytearray(zipped(table({"w": tensor("0", [6])}), {"0": ONE}))
     content[content.index(ONE) + 5] ^= 1
     file = TorchFile(written(tmp_path / "x.pytorch", bytes(content)))
@@ -198,7 +198,7 @@ def test_a_flipped_bit_is_told_when_the_weights_are_taken(tmp_path: Path) -> Non
         list(file.contents())
 
 
-def test_a_thousand_copies_of_a_long_list_are_not_made() -> None:
+def test_long_list_is_not_copied_a_thousand_times() -> None:
     many = b"](" + b"K\x01" * 200_000 + b"eq\x00"
     again = b"".join(call(name("builtins", "list"), b"h\x00") + b"0" for _ in range(2000))
     found = Reader(b"\x80\x02" + many + again + b".").read()

@@ -1,4 +1,4 @@
-"""Experiments to report, and a browser to look at the pages."""
+"""Experiments to report, and a browser for the pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from report_visits import Visit
 from ck_repo.store.entry import Entry
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-SCREENSHOTS = os.environ.get("CK_SCREENSHOTS", "")  # read before the fixture that empties CK's variables
+SCREENSHOTS = os.environ.get("CK_SCREENSHOTS", "")  # read before the fixture that clears CK's variables
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture
 def visit(chromium: Any) -> Iterator[Callable[..., Visit]]:
-    """Open a page from disk. Its requests for anything but files are noted; a screenshot is kept where CK_SCREENSHOTS says."""
+    """Open a page from disk. Requests for anything but files are recorded; a screenshot is saved to CK_SCREENSHOTS."""
     contexts = []
 
     def open_page(path: Path, width: int = 1280, scheme: str = "light") -> Visit:

@@ -1,4 +1,4 @@
-"""`ck report`: where it writes, what it says, and what it needs."""
+"""`ck report`: output, messages and requirements."""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ Ck = Callable[..., Any]
 ROOT = Path(__file__).parents[3]
 
 
-def test_the_latest_run_is_reported_beside_the_user(
-    experiment: Make, ck: Ck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_latest_run_is_reported_by_default(experiment: Make, ck: Ck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     experiment(name="late", recorded="2026-05-01T00:00:00Z"), experiment(name="early")
     monkeypatch.chdir(tmp_path)
     found = ck("report", "experiment", "--out=json").json
@@ -37,7 +35,7 @@ def test_the_latest_run_is_reported_beside_the_user(
     assert (tmp_path / "ck-report-late.html").stat().st_size == found["bytes"] < 2_000_000
 
 
-def test_a_page_of_ours_is_replaced_and_nothing_else(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+def test_only_our_page_is_overwritten(experiment: Make, ck: Ck, tmp_path: Path) -> None:
     experiment()
     page = tmp_path / "page.html"
     words = ("report", "experiment:made", f"--output={page}")
@@ -48,7 +46,7 @@ def test_a_page_of_ours_is_replaced_and_nothing_else(experiment: Make, ck: Ck, t
     assert ck(*words).code == 0
 
 
-def test_a_site_replaces_itself_and_nothing_else(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+def test_only_our_site_is_overwritten(experiment: Make, ck: Ck, tmp_path: Path) -> None:
     experiment()
     (tmp_path / "site").mkdir()
     (tmp_path / "site/mine.txt").write_text("mine")
@@ -58,7 +56,7 @@ def test_a_site_replaces_itself_and_nothing_else(experiment: Make, ck: Ck, tmp_p
     assert ck(*words).code == ck(*words).code == 0
 
 
-def test_a_run_whose_data_set_is_gone_is_reported_without_images(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+def test_run_without_data_set_is_reported_without_images(experiment: Make, ck: Ck, tmp_path: Path) -> None:
     entry = experiment()
     Path(entry.meta()["spec"]["dataset"]["annotations"]).unlink()
     done = ck("report", "experiment:made", f"--output={tmp_path}/page.html")
@@ -67,15 +65,15 @@ def test_a_run_whose_data_set_is_gone_is_reported_without_images(experiment: Mak
     assert "mAP" in (tmp_path / "page.html").read_text()
 
 
-def test_a_page_holds_no_files_that_somebodys_experiment_names(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+def test_page_embeds_no_files_named_by_foreign_experiment(experiment: Make, ck: Ck, tmp_path: Path) -> None:
     entry = experiment()
     meta = entry.meta()
-    told = meta["spec"]["dataset"]
-    content = json.loads(Path(told["annotations"]).read_text())
+    data_set = meta["spec"]["dataset"]
+    content = json.loads(Path(data_set["annotations"]).read_text())
     for row in content["images"]:
-        row["file_name"] = f"{told['images']}/{row['file_name']}"
+        row["file_name"] = f"{data_set['images']}/{row['file_name']}"
     (entry.path / "accuracy/theirs.json").write_text(json.dumps(content))
-    told |= {"annotations": str(entry.path / "accuracy/theirs.json"), "images": "/", "digest": "f" * 64}
+    data_set |= {"annotations": str(entry.path / "accuracy/theirs.json"), "images": "/", "digest": "f" * 64}
     (entry.path / ".cm/meta.json").write_text(json.dumps(meta))
     done = ck("report", "experiment:made", f"--output={tmp_path}/page.html")
     assert done.code == 0
@@ -85,21 +83,21 @@ def test_a_page_holds_no_files_that_somebodys_experiment_names(experiment: Make,
 
 
 @pytest.mark.parametrize("form", ["{}/../val2017/../../outside.jpg", "{}/../../outside.jpg", "../../outside.jpg"])
-def test_an_image_outside_the_data_set_is_not_shown(experiment: Make, ck: Ck, tmp_path: Path, form: str) -> None:
+def test_image_outside_data_set_is_not_shown(experiment: Make, ck: Ck, tmp_path: Path, form: str) -> None:
     entry = experiment()
-    told = entry.meta()["spec"]["dataset"]
-    content = json.loads(Path(told["annotations"]).read_text())
-    shutil.copy(Path(told["images"]) / content["images"][0]["file_name"], tmp_path / "outside.jpg")
+    data_set = entry.meta()["spec"]["dataset"]
+    content = json.loads(Path(data_set["annotations"]).read_text())
+    shutil.copy(Path(data_set["images"]) / content["images"][0]["file_name"], tmp_path / "outside.jpg")
     for row in content["images"]:
-        row["file_name"] = form.format(told["images"])
-    Path(told["annotations"]).write_text(json.dumps(content))
+        row["file_name"] = form.format(data_set["images"])
+    Path(data_set["annotations"]).write_text(json.dumps(content))
     done = ck("report", "experiment:made", f"--output={tmp_path}/page.html")
     assert done.code == 0
     assert "12 images have no picture" in done.out
     assert "data:image/webp" not in (tmp_path / "page.html").read_text()
 
 
-def test_annotations_that_cannot_be_read_are_named(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+def test_unreadable_annotations_are_named(experiment: Make, ck: Ck, tmp_path: Path) -> None:
     entry = experiment()
     path = Path(entry.meta()["spec"]["dataset"]["annotations"])
     content = json.loads(path.read_text())
@@ -110,7 +108,7 @@ def test_annotations_that_cannot_be_read_are_named(experiment: Make, ck: Ck, tmp
     assert f"{path}: annotation 1 has no box: its bbox is null" in done.out
 
 
-def test_annotations_of_labelling_tools_are_read_as_scoring_reads_them(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+def test_labelling_tool_annotations_are_read_like_in_scoring(experiment: Make, ck: Ck, tmp_path: Path) -> None:
     entry = experiment()
     path = Path(entry.meta()["spec"]["dataset"]["annotations"])
     assert ck("export", "experiment:made", "--format=coco", f"--output={tmp_path}/plain.json").code == 0
@@ -132,7 +130,7 @@ def test_annotations_of_labelling_tools_are_read_as_scoring_reads_them(experimen
     assert "data:image/webp" in (tmp_path / "page.html").read_text()
 
 
-def test_a_damaged_log_does_not_keep_the_rest_from_the_page(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+def test_corrupt_log_does_not_hide_the_rest(experiment: Make, ck: Ck, tmp_path: Path) -> None:
     entry = experiment()
     (entry.path / "performance/queries.json").write_text('{"query": [1]}')
     done = ck("report", "experiment:made", f"--output={tmp_path}/page.html")
@@ -141,7 +139,7 @@ def test_a_damaged_log_does_not_keep_the_rest_from_the_page(experiment: Make, ck
     assert "Confusions" in (tmp_path / "page.html").read_text()
 
 
-def test_a_machine_log_with_numbers_that_json_lacks_is_reported(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+def test_machine_log_with_non_json_numbers_is_reported(experiment: Make, ck: Ck, tmp_path: Path) -> None:
     entry = experiment()
     with open(entry.path / "machine.jsonl", "a") as file:
         file.write('{"at": NaN, "busy": 0.5}\n{"at": 1700000000, "busy": 1e999}\n')
@@ -149,7 +147,7 @@ def test_a_machine_log_with_numbers_that_json_lacks_is_reported(experiment: Make
 
 
 @pytest.mark.parametrize("row", ['"image_id": 1e999, "category_id": 1', f'"image_id": 1, "category_id": {10**30}'])
-def test_detections_out_of_bounds_are_named(experiment: Make, ck: Ck, tmp_path: Path, row: str) -> None:
+def test_out_of_range_detections_are_named(experiment: Make, ck: Ck, tmp_path: Path, row: str) -> None:
     entry = experiment()
     (entry.path / "accuracy/detections.json").write_text(f'[{{{row}, "bbox": [1, 2, 3, 4], "score": 0.5}}]')
     done = ck("report", "experiment:made", f"--output={tmp_path}/page.html")
@@ -157,7 +155,7 @@ def test_detections_out_of_bounds_are_named(experiment: Make, ck: Ck, tmp_path: 
     assert "detections.json is not a list of COCO results: OverflowError" in done.out
 
 
-def test_an_invalid_run_with_a_strange_log_is_reported(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+def test_invalid_run_with_odd_log_is_reported(experiment: Make, ck: Ck, tmp_path: Path) -> None:
     entry = experiment(valid=False)
     (entry.path / "performance/mlperf_log_detail.txt").write_text(
         ':::MLLOG {"key": "result_min_duration_met", "value": false}\n'
@@ -167,7 +165,7 @@ def test_an_invalid_run_with_a_strange_log_is_reported(experiment: Make, ck: Ck,
     assert "The run was too short" in (tmp_path / "page.html").read_text()
 
 
-def test_a_target_that_is_no_number_is_named(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+def test_non_numeric_target_is_named(experiment: Make, ck: Ck, tmp_path: Path) -> None:
     entry = experiment()
     meta = entry.meta()
     meta["spec"]["loadgen"]["target_qps"] = "many"
@@ -187,7 +185,7 @@ def test_commands_to_copy_are_quoted(experiment: Make, ck: Ck, tmp_path: Path) -
     assert "ck run 'program:x;touch y' --backend-options.'a;touch z'=1" in text
 
 
-def test_an_experiment_of_stock_ck_is_refused(ck: Ck, tmp_path: Path) -> None:
+def test_stock_experiment_is_rejected(ck: Ck, tmp_path: Path) -> None:
     from ck_repo.store.writing import create_entry
 
     entry = create_entry(Session().repositories.writable(), "experiment", "old", {"tags": ["x"], "meta": {}})
@@ -195,9 +193,7 @@ def test_an_experiment_of_stock_ck_is_refused(ck: Ck, tmp_path: Path) -> None:
     assert ck("report", "experiment:old", f"--output={tmp_path}/page.html").code != 0
 
 
-def test_without_the_packages_and_offline_it_says_what_to_install(
-    experiment: Make, ck: Ck, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_packages_offline_say_what_to_install(experiment: Make, ck: Ck, monkeypatch: pytest.MonkeyPatch) -> None:
     experiment()
     monkeypatch.setattr(requirements, "_importable", lambda packages: False)
     done = ck("report", "experiment:made", "--offline")
@@ -206,14 +202,14 @@ def test_without_the_packages_and_offline_it_says_what_to_install(
 
 
 @pytest.mark.parametrize("packages", [requirements.REPORT, requirements.PARQUET, requirements.MLFLOW])
-def test_the_packages_are_those_of_the_extra(packages: requirements.Packages) -> None:
+def test_packages_match_the_extra(packages: requirements.Packages) -> None:
     text = (ROOT / "pyproject.toml").read_text()
     found = re.search(rf"^{packages.extra} = \[(.*?)\]", text, re.MULTILINE | re.DOTALL)
     assert found
     assert tuple(re.findall(r'"(.+?)"', found[1])) == packages.requirements
 
 
-def test_the_server_answers_and_takes_in_new_runs(experiment: Make, tmp_path: Path) -> None:
+def test_server_answers_and_includes_new_runs(experiment: Make, tmp_path: Path) -> None:
     experiment()
     write_site(Session(), tmp_path / "site")
     with server_of(tmp_path / "site") as server:
@@ -252,7 +248,7 @@ def test_ls_plots_speed_against_accuracy(experiment: Make, ck: Ck) -> None:
     assert sum("│" in line for line in text.splitlines()) == 15
 
 
-def test_a_run_is_reported(experiment: Make, ck: Ck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_is_reported(experiment: Make, ck: Ck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ck_repo.actions import program
     from ck_repo.contract.results import Results
     from ck_repo.run.pipeline import RunRecord

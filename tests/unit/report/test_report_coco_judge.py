@@ -1,4 +1,4 @@
-"""The short cuts in COCOeval change nothing: crowds, sizes, equal scores and equal overlaps included."""
+"""The shortcuts for COCOeval change nothing: crowds, sizes, equal scores and equal overlaps included."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ck_repo.report.coco_judge import Judge
 
 
 def made(seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Images of 640 × 480 with objects of all sizes, and detections of which many are near an object, or equal."""
+    """Images of 640 × 480 with objects of all sizes, and detections, many of them near an object or equal."""
     chance = random.Random(seed)
     images = [{"id": number} for number in range(1, 21)]
     objects: list[dict[str, Any]] = []

@@ -18,7 +18,7 @@ Make = Callable[..., Entry]
 Ck = Callable[..., Any]
 
 
-def test_csv_has_a_row_a_run_and_a_column_a_setting(experiment: Make, ck: Ck) -> None:
+def test_csv_has_one_line_per_run_and_one_column_per_setting(experiment: Make, ck: Ck) -> None:
     experiment(), experiment(name="other", figures={"samples_per_second": 75.5})
     done = ck("export", "experiment:*", "--output=-")
     rows = list(csv.DictReader(io.StringIO(done.out)))
@@ -40,7 +40,7 @@ def _latency(meta: dict[str, Any]) -> dict[str, float]:
     return dict(meta["results"]["performance"]["latency_ms"])
 
 
-def test_a_text_that_a_spreadsheet_would_run_is_quoted(experiment: Make, ck: Ck) -> None:
+def test_spreadsheet_formula_is_quoted(experiment: Make, ck: Ck) -> None:
     entry = experiment(label="=HYPERLINK(1)")
     meta = entry.meta()
     meta["results"]["=HYPERLINK(2)"] = 5
@@ -50,12 +50,12 @@ def test_a_text_that_a_spreadsheet_would_run_is_quoted(experiment: Make, ck: Ck)
     assert rows[0]["'=HYPERLINK(2)"] == "5"
 
 
-def test_a_line_break_ends_no_line_of_a_latex_table(experiment: Make, ck: Ck) -> None:
+def test_line_break_does_not_end_latex_line(experiment: Make, ck: Ck) -> None:
     experiment(label="two\n\nparagraphs")
     assert "two paragraphs &" in ck("export", "experiment:made", "--format=latex", "--output=-").out
 
 
-def test_parquet_holds_what_csv_holds(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+def test_parquet_matches_csv(experiment: Make, ck: Ck, tmp_path: Path) -> None:
     import pyarrow.parquet
 
     experiment(), experiment(name="other")
@@ -69,7 +69,7 @@ def test_parquet_holds_what_csv_holds(experiment: Make, ck: Ck, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("form", "escaped"), [("markdown", r"a\|b \<i\> 50% \_x"), ("latex", r"a|b \textless{}i\textgreater{} 50\% \_x")]
 )
-def test_tables_for_papers_escape_names(experiment: Make, ck: Ck, form: str, escaped: str) -> None:
+def test_names_are_escaped_in_latex_and_markdown(experiment: Make, ck: Ck, form: str, escaped: str) -> None:
     experiment(label="a|b <i> 50% _x")
     text = ck("export", "experiment:made", f"--format={form}", "--output=-").out
     assert escaped in text
@@ -82,7 +82,7 @@ def test_json_is_a_list_of_runs(experiment: Make, ck: Ck) -> None:
     assert (row["mAP"], row["unit"]) == (experiment_meta("made")["results"]["accuracy"]["mAP"], "samples/s")
 
 
-def test_coco_results_give_the_recorded_map(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+def test_coco_results_give_recorded_map(experiment: Make, ck: Ck, tmp_path: Path) -> None:
     from report_experiments import coco_eval
 
     entry = experiment()
@@ -92,26 +92,26 @@ def test_coco_results_give_the_recorded_map(experiment: Make, ck: Ck, tmp_path: 
     assert coco_eval(content, rows).stats[0] == pytest.approx(entry.meta()["results"]["accuracy"]["mAP"], abs=1e-9)
 
 
-def test_a_trace_has_a_begin_and_an_end_for_each_sample(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+def test_trace_has_begin_and_end_of_each_sample(experiment: Make, ck: Ck, tmp_path: Path) -> None:
     experiment(scenario="server")
     assert ck("export", "experiment:made", "--format=trace", f"--output={tmp_path}/trace.json").code == 0
     events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
     times = columns("server", 400, 1)
-    begun = {event["id"]: event["ts"] for event in events if event["ph"] == "b"}
+    began = {event["id"]: event["ts"] for event in events if event["ph"] == "b"}
     ended = {event["id"]: event["ts"] for event in events if event["ph"] == "e"}
-    assert len(begun) == len(ended) == 400
-    assert (ended[7] - begun[7]) * 1e3 == pytest.approx(times["latency_ns"][7])
+    assert len(began) == len(ended) == 400
+    assert (ended[7] - began[7]) * 1e3 == pytest.approx(times["latency_ns"][7])
     assert {event["name"] for event in events if event["ph"] == "C"} >= {"pending", "busy", "°C"}
 
 
-def test_a_run_without_times_has_no_trace(experiment: Make, ck: Ck) -> None:
+def test_run_without_times_has_no_trace(experiment: Make, ck: Ck) -> None:
     experiment(traced=False)
     done = ck("export", "experiment:made", "--format=trace")
     assert done.code == 16
     assert "--trace=yes" in done.err
 
 
-def test_several_files_go_into_a_folder_and_none_is_replaced_unasked(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+def test_several_files_go_into_a_folder_and_overwrite_nothing(experiment: Make, ck: Ck, tmp_path: Path) -> None:
     experiment(), experiment(name="other")
     words = ("export", "experiment:*", "--format=coco", f"--output={tmp_path}/found")
     assert ck(*words).code == 0

@@ -1,4 +1,4 @@
-"""Pages in a browser, opened from disk: charts with the right numbers, filters that work, and nothing from elsewhere."""
+"""Pages in a browser, opened from disk: charts with the right numbers, working filters, and no external content."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def content_of(entry: Entry) -> dict[str, Any]:
 
 
 def faults(visit: Visit) -> list[str]:
-    """What axe finds that keeps somebody from using the page."""
+    """axe's serious findings."""
     from axe_playwright_python.sync_playwright import Axe
 
-    # `preload` would fetch the style sheet, which no page from disk may do
+    # `preload` would fetch the style sheet, which pages opened from disk may not do
     found = Axe().run(visit.page, options={"preload": False}).response["violations"]
     return [f"{row['id']}: {row['nodes'][0]['html'][:200]}" for row in found if row["impact"] in ("serious", "critical")]
 
 
 def sound(visit: Visit) -> None:
-    """Nothing on the console, no request but for files beside the page, no serious fault, no sideways scrolling."""
+    """No console messages, only requests for local files, no serious accessibility findings, no horizontal scrolling."""
     assert visit.complaints == []
     assert [address for address in visit.requests if not address.startswith(("file:", "data:"))] == []
     assert faults(visit) == []
@@ -54,11 +54,11 @@ def sound(visit: Visit) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_report_is_sound(experiment: Make, visit: Open, tmp_path: Path, width: int, scheme: str) -> None:
+def test_report_page_is_valid(experiment: Make, visit: Open, tmp_path: Path, width: int, scheme: str) -> None:
     sound(visit(report(tmp_path, experiment(scenario="singlestream")), width, scheme))
 
 
-def test_charts_have_the_figures_of_pycocotools(experiment: Make, visit: Open, tmp_path: Path) -> None:
+def test_charts_have_pycocotools_figures(experiment: Make, visit: Open, tmp_path: Path) -> None:
     entry = experiment()
     content = content_of(entry)
     judge = coco_eval(content, as_results(content, detections(content, 1)))
@@ -74,7 +74,7 @@ def test_charts_have_the_figures_of_pycocotools(experiment: Make, visit: Open, t
     assert {row["size"]: row["ap"] for row in seen.values("ap-size")}["all"] == pytest.approx(judge.stats[0], abs=1e-9)
 
 
-def test_charts_have_the_percentiles_of_loadgen(experiment: Make, visit: Open, tmp_path: Path) -> None:
+def test_charts_have_loadgen_percentiles(experiment: Make, visit: Open, tmp_path: Path) -> None:
     entry = experiment(scenario="singlestream")
     logged = entry.meta()["results"]["performance"]["latency_ms"]
     seen = visit(report(tmp_path, entry))
@@ -85,7 +85,7 @@ def test_charts_have_the_percentiles_of_loadgen(experiment: Make, visit: Open, t
     assert seen.page.locator("[data-chart=latency-histogram] .mark-rect path").count() >= sum(row["count"] > 0 for row in bars)
 
 
-def test_every_chart_is_drawn_and_says_what_it_is(experiment: Make, visit: Open, tmp_path: Path) -> None:
+def test_every_chart_is_drawn_and_labelled(experiment: Make, visit: Open, tmp_path: Path) -> None:
     page = visit(report(tmp_path, experiment(scenario="server", figures={"scheduled_queries_per_second": 50.0}))).page
     keys = page.evaluate("[...document.querySelectorAll('.chart')].map((each) => each.dataset.chart)")
     assert {"queue", "confusion", "calibration", "scores", "machine-celsius", "precision-recall", "rate-time"} <= set(keys)
@@ -93,7 +93,7 @@ def test_every_chart_is_drawn_and_says_what_it_is(experiment: Make, visit: Open,
     assert page.locator(".chart [aria-label]").count() >= len(keys)
 
 
-def test_the_slider_moves_what_counts(experiment: Make, visit: Open, tmp_path: Path) -> None:
+def test_slider_changes_threshold(experiment: Make, visit: Open, tmp_path: Path) -> None:
     entry = experiment()
     content = content_of(entry)
     found = [row[4] for rows in detections(content, 1).values() for row in rows]
@@ -114,7 +114,7 @@ def test_the_slider_moves_what_counts(experiment: Make, visit: Open, tmp_path: P
     assert boxes == sum(value >= 0.9 for value in found)
 
 
-def test_filters_choose_images(experiment: Make, visit: Open, tmp_path: Path) -> None:
+def test_filters_select_images(experiment: Make, visit: Open, tmp_path: Path) -> None:
     entry = experiment()
     content = content_of(entry)
     page = visit(report(tmp_path, entry)).page
@@ -136,7 +136,7 @@ def test_filters_choose_images(experiment: Make, visit: Open, tmp_path: Path) ->
     assert page.locator("#gallery > li").count() == 0
 
 
-def test_an_image_opens_by_keyboard_with_its_labels(experiment: Make, visit: Open, tmp_path: Path) -> None:
+def test_image_opens_by_keyboard_with_labels(experiment: Make, visit: Open, tmp_path: Path) -> None:
     page = visit(report(tmp_path, experiment())).page
     page.locator("#gallery button").first.focus()
     page.keyboard.press("Enter")
@@ -147,7 +147,7 @@ def test_an_image_opens_by_keyboard_with_its_labels(experiment: Make, visit: Ope
     assert page.locator("dialog[open]").count() == 0
 
 
-def test_a_hostile_name_runs_nothing(experiment: Make, visit: Open, tmp_path: Path) -> None:
+def test_malicious_name_runs_nothing(experiment: Make, visit: Open, tmp_path: Path) -> None:
     from coco_sets import CATEGORIES
 
     one = experiment(
@@ -168,7 +168,7 @@ def test_a_hostile_name_runs_nothing(experiment: Make, visit: Open, tmp_path: Pa
         assert HOSTILE in seen.page.locator("main").inner_text()
 
 
-def test_a_script_that_gets_into_a_page_is_not_run(experiment: Make, visit: Open, tmp_path: Path) -> None:
+def test_injected_script_does_not_run(experiment: Make, visit: Open, tmp_path: Path) -> None:
     path = report(tmp_path, experiment())
     path.write_text(path.read_text().replace("<main", "<script>window.hacked = 1</script><main"))
     seen = visit(path)
@@ -177,11 +177,11 @@ def test_a_script_that_gets_into_a_page_is_not_run(experiment: Make, visit: Open
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_comparison_is_sound(experiment: Make, visit: Open, tmp_path: Path, width: int) -> None:
+def test_comparison_page_is_valid(experiment: Make, visit: Open, tmp_path: Path, width: int) -> None:
     sound(visit(report(tmp_path, experiment(), experiment(name="other", seed=2)), width))
 
 
-def test_a_comparison_shows_differences(experiment: Make, visit: Open, tmp_path: Path) -> None:
+def test_comparison_shows_differences(experiment: Make, visit: Open, tmp_path: Path) -> None:
     one, other = experiment(), experiment(name="other", seed=2, figures={"samples_per_second": 75.0}, label="other model")
     seen = visit(report(tmp_path, one, other))
     content = content_of(one)
@@ -210,7 +210,7 @@ def test_a_comparison_shows_differences(experiment: Make, visit: Open, tmp_path:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_site_is_sound(experiment: Make, visit: Open, tmp_path: Path, width: int) -> None:
+def test_site_is_valid(experiment: Make, visit: Open, tmp_path: Path, width: int) -> None:
     entry = experiment(scenario="singlestream")
     for number in range(4):
         experiment(name=f"more-{number}", traced=False, recorded=f"2026-01-0{number + 1}T00:00:00Z")
@@ -219,7 +219,7 @@ def test_a_site_is_sound(experiment: Make, visit: Open, tmp_path: Path, width: i
         sound(visit(index.parent / name, width))
 
 
-def test_tables_of_a_site_sort_and_filter(experiment: Make, visit: Open, tmp_path: Path) -> None:
+def test_site_tables_sort_and_filter(experiment: Make, visit: Open, tmp_path: Path) -> None:
     for number, rate in enumerate((30.0, 9.0, 200.0)):
         experiment(
             name=f"run-{number}", figures={"samples_per_second": rate}, label=f"model {number % 2}", traced=False,
@@ -246,7 +246,7 @@ def test_tables_of_a_site_sort_and_filter(experiment: Make, visit: Open, tmp_pat
     assert page.locator("h1").inner_text() == "run-0"
 
 
-def test_a_site_marks_the_front_and_the_change(experiment: Make, visit: Open, tmp_path: Path) -> None:
+def test_site_marks_pareto_front_and_regression(experiment: Make, visit: Open, tmp_path: Path) -> None:
     for number, rate in enumerate((50.0, 50.2, 49.9, 50.1, 70.0, 70.2, 69.9)):
         experiment(
             name=f"run-{number}", figures={"samples_per_second": rate}, traced=False, commit=f"{number}" * 40,
@@ -260,7 +260,7 @@ def test_a_site_marks_the_front_and_the_change(experiment: Make, visit: Open, tm
     assert len(trends.values("trend-0")) == 7
 
 
-def test_the_theme_changes_by_its_button_and_paper_is_white(experiment: Make, visit: Open, tmp_path: Path) -> None:
+def test_theme_button_works_and_print_is_white(experiment: Make, visit: Open, tmp_path: Path) -> None:
     page = visit(report(tmp_path, experiment())).page
     background = "getComputedStyle(document.body).backgroundColor"
     assert page.evaluate(background) == "rgb(255, 255, 255)"

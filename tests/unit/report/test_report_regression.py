@@ -22,7 +22,7 @@ def several(experiment: Make, name: str, rates: list[float], **about: Any) -> No
         experiment(name=f"{name}-{number}", figures={"samples_per_second": rate}, traced=False, **about)
 
 
-def test_repetitions_that_are_slower_fail(experiment: Make, ck: Ck) -> None:
+def test_slower_repetitions_fail(experiment: Make, ck: Ck) -> None:
     several(experiment, "old", [100.0, 101.0, 99.0])
     several(experiment, "new", [90.0, 91.0, 89.0])
     done = check(ck, "new-*", "old-*")
@@ -34,7 +34,7 @@ def test_repetitions_that_are_slower_fail(experiment: Make, ck: Ck) -> None:
     assert "slower" in done.json["error"]
 
 
-def test_a_loss_within_the_noise_passes(experiment: Make, ck: Ck) -> None:
+def test_loss_within_noise_passes(experiment: Make, ck: Ck) -> None:
     several(experiment, "old", [100.0, 130.0, 80.0])
     several(experiment, "new", [90.0, 120.0, 70.0])
     done = check(ck, "new-*", "old-*")
@@ -42,14 +42,14 @@ def test_a_loss_within_the_noise_passes(experiment: Make, ck: Ck) -> None:
     assert any("within the noise" in text for text in done.json["remarks"])
 
 
-def test_a_loss_within_the_tolerance_passes(experiment: Make, ck: Ck) -> None:
+def test_loss_within_tolerance_passes(experiment: Make, ck: Ck) -> None:
     several(experiment, "old", [100.0, 101.0, 99.0])
     several(experiment, "new", [97.0, 98.0, 96.0])
     assert check(ck, "new-*", "old-*").code == 0
     assert check(ck, "new-*", "old-*", "--tolerance=1%").code == 10
 
 
-def test_a_lower_latency_is_faster(experiment: Make, ck: Ck) -> None:
+def test_lower_latency_is_faster(experiment: Make, ck: Ck) -> None:
     def timed(name: str, p90: float) -> None:
         experiment(name=name, scenario="singlestream", figures={"latency_ms": {"p90": p90}}, traced=False)
 
@@ -59,14 +59,14 @@ def test_a_lower_latency_is_faster(experiment: Make, ck: Ck) -> None:
     assert check(ck, "old", "new").code == 10
 
 
-def test_a_single_run_has_the_noise_of_its_queries(experiment: Make, ck: Ck) -> None:
+def test_single_run_has_noise_of_its_queries(experiment: Make, ck: Ck) -> None:
     experiment(name="old", scenario="singlestream"), experiment(name="new", scenario="singlestream", seed=2)
     found = check(ck, "new", "old").json
     assert found["interval"][0] < found["ratio"] < found["interval"][1]
     assert not found["from_repetitions"]
 
 
-def test_a_loss_of_accuracy_fails(experiment: Make, ck: Ck) -> None:
+def test_loss_of_accuracy_fails(experiment: Make, ck: Ck) -> None:
     experiment(name="old"), experiment(name="new", seed=2)
     maps = [float(check(ck, *names).json["accuracy"]) for names in (("new", "old"), ("old", "new"))]
     assert maps[0] == -maps[1] != 0
@@ -77,17 +77,17 @@ def test_a_loss_of_accuracy_fails(experiment: Make, ck: Ck) -> None:
     assert check(ck, *worse, "--map-tolerance=1").code == 0
 
 
-def test_a_run_that_became_invalid_fails(experiment: Make, ck: Ck) -> None:
+def test_newly_invalid_run_fails(experiment: Make, ck: Ck) -> None:
     experiment(name="old"), experiment(name="new", valid=False)
     assert "new is INVALID" in check(ck, "new", "old").json["error"]
 
 
-def test_runs_of_other_scenarios_are_refused(experiment: Make, ck: Ck) -> None:
+def test_other_scenarios_are_rejected(experiment: Make, ck: Ck) -> None:
     experiment(name="old"), experiment(name="new", scenario="singlestream")
     assert check(ck, "new", "old").code == 2
 
 
 @pytest.mark.parametrize("share", ["five", "-1%", "200%", "nan"])
-def test_a_tolerance_is_a_share(experiment: Make, ck: Ck, share: str) -> None:
+def test_tolerance_is_a_fraction(experiment: Make, ck: Ck, share: str) -> None:
     experiment()
     assert check(ck, "made", "made", f"--tolerance={share}").code == 2

@@ -12,7 +12,7 @@ import pytest
 from report_experiments import as_results, coco_eval, detections
 
 from ck_repo.report import scoring
-from ck_repo.report.accuracy_charts import class_rows
+from ck_repo.report.accuracy_charts import class_scores
 from ck_repo.report.matching import calibration, confusion
 from ck_repo.report.objects import read_objects
 from ck_repo.report.subject import subject_of
@@ -25,7 +25,7 @@ def annotations_of(entry: Entry) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_ap_by_class_and_size_is_that_of_pycocotools(
+def test_ap_by_class_and_size_matches_pycocotools(
     experiment: Callable[..., Entry], monkeypatch: pytest.MonkeyPatch, shared: bool
 ) -> None:
     entry = experiment(images=40)
@@ -45,11 +45,11 @@ def test_ap_by_class_and_size_is_that_of_pycocotools(
         part = judge.eval["precision"][:, :, number, 0, -1]
         if (part > -1).any():
             expected[f"kind {category}"] = float(part[part > -1].mean())
-    assert {row["class"]: row["ap"] for row in class_rows(truth, scores)} == pytest.approx(expected, abs=1e-9)
+    assert {row.name: row.ap for row in class_scores(truth, scores)} == pytest.approx(expected, abs=1e-9)
     assert sum(scores.count(category) for category in scores.categories) == len(content["annotations"])
 
 
-def test_an_object_is_found_by_the_detection_that_says_so(experiment: Callable[..., Entry]) -> None:
+def test_object_is_matched_to_its_detection(experiment: Callable[..., Entry]) -> None:
     truth, found = read_objects(Session(), subject_of(experiment()))
     scores = scoring.score(truth, found)
     matched = np.flatnonzero(scores.state == scoring.MATCHED)
@@ -60,7 +60,7 @@ def test_an_object_is_found_by_the_detection_that_says_so(experiment: Callable[.
     assert np.count_nonzero(scores.finder >= 0) == len(matched)
 
 
-def test_every_object_and_every_sure_detection_is_in_the_confusion_matrix(experiment: Callable[..., Entry]) -> None:
+def test_confusion_matrix_counts_every_object_and_confident_detection(experiment: Callable[..., Entry]) -> None:
     truth, found = read_objects(Session(), subject_of(experiment()))
     scores = scoring.score(truth, found)
     counts = confusion(truth, found, scores).counts
@@ -71,12 +71,14 @@ def test_every_object_and_every_sure_detection_is_in_the_confusion_matrix(experi
 def test_calibration_counts_every_detection_once(experiment: Callable[..., Entry]) -> None:
     truth, found = read_objects(Session(), subject_of(experiment()))
     scores = scoring.score(truth, found)
-    told = calibration(found, scores)
-    assert told.counts.sum() == len(found)
-    assert (told.counts * told.shares).sum() == pytest.approx(np.count_nonzero(scores.state == scoring.MATCHED))
+    found_calibration = calibration(found, scores)
+    assert found_calibration.counts.sum() == len(found)
+    assert (found_calibration.counts * found_calibration.shares).sum() == pytest.approx(
+        np.count_nonzero(scores.state == scoring.MATCHED)
+    )
 
 
-def test_detections_in_coco_format_come_before_the_log(experiment: Callable[..., Entry]) -> None:
+def test_coco_detections_take_precedence_over_log(experiment: Callable[..., Entry]) -> None:
     entry = experiment()
     content = annotations_of(entry)
     rows = as_results(content, detections(content, 1))[:5]

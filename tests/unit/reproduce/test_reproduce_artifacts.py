@@ -1,4 +1,4 @@
-"""What goes out with an experiment is what was registered, and what comes in is plain files."""
+"""Only registered files are packed with an experiment, and only regular files are read from one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import coco_sets
 import pytest
 
 from ck_repo.environment.lockfile import Lock, LockedComponent, RegisteredAs
-from ck_repo.errors import ConfigError, DetectError, NotTheSameError
+from ck_repo.errors import ConfigError, DetectError, MismatchError
 from ck_repo.machine.register import detect, register
 from ck_repo.reproduce.artifacts import FILES, REGISTERED, bring_in, gather
 from ck_repo.reproduce.data_set import brought_in
@@ -43,7 +43,7 @@ def _registered(path: Path, **options: str) -> tuple[Session, LockedComponent]:
     return session, row
 
 
-def test_names_that_lead_to_files_that_are_not_images_pack_nothing(tmp_path: Path) -> None:
+def test_names_of_other_files_pack_nothing(tmp_path: Path) -> None:
     coco_sets.write_coco(tmp_path / "set", images=2)
     session, row = _registered(tmp_path / "set")
     secret = tmp_path / "secret"
@@ -53,7 +53,7 @@ def test_names_that_lead_to_files_that_are_not_images_pack_nothing(tmp_path: Pat
     for name in ("../../secret", str(secret)):
         content["images"][0]["file_name"] = name
         annotations.write_text(json.dumps(content))
-        with pytest.raises(NotTheSameError, match="were changed after it was registered"):
+        with pytest.raises(MismatchError, match="were changed after it was registered"):
             gather(session, _lock(row), only_free=False)
         with pytest.raises(DetectError, match="are not images"):
             detect(load(session.repositories, "soft", "dataset.coco"), tmp_path / "set", {})
@@ -67,14 +67,14 @@ def test_names_that_lead_to_files_that_are_not_images_pack_nothing(tmp_path: Pat
         {"images": "/set", "annotations": "/a.json", "given": {"path": "/set", "annotations": "/set/../../secret.json"}},
     ],
 )
-def test_paths_of_a_lock_do_not_lead_out_of_the_artifacts(tmp_path: Path, paths: dict[str, Any]) -> None:
+def test_lock_paths_do_not_escape_artifacts(tmp_path: Path, paths: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="leads out of its data set"):
         brought_in(InstalledDataset(**paths), tmp_path)
 
 
 @pytest.mark.parametrize("names", ["absolute", "upwards", "in folders"])
-def test_images_anywhere_come_with_their_data_set(tmp_path: Path, names: str) -> None:
-    """Whatever paths the annotations name: what is packed can be registered on a machine that has none of them."""
+def test_external_images_are_packed_with_data_set(tmp_path: Path, names: str) -> None:
+    """Whatever paths the annotations contain, the packed data set can be registered on a machine without them."""
     coco_sets.write_coco(tmp_path / "set", images=3)
     images, annotations = tmp_path / "set/val2017", tmp_path / "set/annotations/instances_val2017.json"
     content = json.loads(annotations.read_text())
@@ -106,8 +106,8 @@ def _pipe(path: Path, secret: Path) -> None:
 
 
 @pytest.mark.parametrize("put", [_link, _pipe])
-def test_an_artifact_that_is_no_plain_file_is_not_taken(tmp_path: Path, put: Callable[[Path, Path], None]) -> None:
-    """A repository that was pulled may hold links, although no archive does."""
+def test_irregular_artifact_is_not_used(tmp_path: Path, put: Callable[[Path, Path], None]) -> None:
+    """A pulled repository may contain links, although no archive does."""
     secret = tmp_path / "secret"
     secret.write_text("secret")
     digest = hashlib.sha256(b"secret").hexdigest()
@@ -126,6 +126,6 @@ def test_an_artifact_that_is_no_plain_file_is_not_taken(tmp_path: Path, put: Cal
     put(folder / "m.onnx", secret)
     meta = RegisteredAs(tags=("m",))
     row = LockedComponent("weights", "registered", "m", "model.onnx", key=KEY, content=KEY, file="m.onnx", meta=meta)
-    with pytest.raises(NotTheSameError, match=r"is a link|is a named pipe"):
+    with pytest.raises(MismatchError, match=r"is a link|is a named pipe"):
         bring_in(Session(), _lock(row), tmp_path / "artifacts", "experiment:1")
     assert not [path for path in tools_root().rglob("*") if path.is_file() and "secret" in path.read_text()]

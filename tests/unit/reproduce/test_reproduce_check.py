@@ -1,4 +1,4 @@
-"""Drift: whatever is changed by hand in a venv, or behind it, is found and named."""
+"""Drift: every manual change in or behind a venv is detected and named."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ def found(ck: Ck, status: int = 10) -> list[dict[str, str]]:
     return list(answer.json["drift"])
 
 
-def test_a_venv_as_it_was_locked_has_no_drift(ck: Ck, locked: Venv) -> None:
+def test_unchanged_venv_has_no_drift(ck: Ck, locked: Venv) -> None:
     assert found(ck, 0) == []
 
 
-def test_another_version_a_new_and_a_removed_package(ck: Ck, locked: Venv) -> None:
+def test_changed_new_and_removed_packages(ck: Ck, locked: Venv) -> None:
     shutil.rmtree(site(locked) / "one-1.0.dist-info")
     add_package(locked, "one", "1.1")
     shutil.rmtree(site(locked) / "two-2.0.dist-info")
@@ -72,25 +72,25 @@ def test_another_version_a_new_and_a_removed_package(ck: Ck, locked: Venv) -> No
     assert rows == {"one": ("1.0", "1.1"), "two": ("2.0", ""), "three": ("", "3.0")}
 
 
-def test_a_touched_file(ck: Ck, locked: Venv) -> None:
+def test_touched_file(ck: Ck, locked: Venv) -> None:
     (site(locked) / "two.py").write_text("x = 'altered'\n")
     (row,) = found(ck)
     assert (row["name"], row["here"], row["remark"]) == ("two", "altered", "two.py")
 
 
-def test_the_same_version_with_other_content(ck: Ck, locked: Venv) -> None:
+def test_same_version_with_other_content(ck: Ck, locked: Venv) -> None:
     add_package(locked, "one", "1.0", content="x = 'another build'\n")
     (row,) = found(ck)
     assert (row["name"], row["remark"]) == ("one", "the same version with other content")
 
 
-def test_an_edited_recipe(ck: Ck, locked: Venv) -> None:
+def test_edited_recipe(ck: Ck, locked: Venv) -> None:
     ck("update", "package:set", "--tags=set,edited")
     (row,) = found(ck)
     assert (row["kind"], row["name"]) == ("recipe", "set")
 
 
-def test_an_installed_file_that_changed_and_one_that_is_gone(ck: Ck, locked: Venv, tmp_path: Path) -> None:
+def test_changed_and_missing_installed_files(ck: Ck, locked: Venv, tmp_path: Path) -> None:
     (tmp_path / "installed/a.json").write_text("[]")
     (row,) = found(ck)
     assert (row["kind"], "was changed" in row["remark"]) == ("component", True)
@@ -99,17 +99,17 @@ def test_an_installed_file_that_changed_and_one_that_is_gone(ck: Ck, locked: Ven
     assert "was removed" in row["remark"]
 
 
-def test_lock_accepts_what_is_there(ck: Ck, locked: Venv, tmp_path: Path) -> None:
+def test_lock_accepts_current_state(ck: Ck, locked: Venv, tmp_path: Path) -> None:
     add_package(locked, "three", "3.0")
     assert found(ck)
     answer = ck("lock", "venv:mine", f"--output={tmp_path / 'l.json'}")
     assert answer.code == 0
     assert found(ck, 0) == []
     assert json.loads((tmp_path / "l.json").read_text())["packages"]["three"]["version"] == "3.0"
-    assert ck("lock", "venv:mine", f"--output={tmp_path / 'l.json'}").code == 4  # nothing is overwritten unasked
+    assert ck("lock", "venv:mine", f"--output={tmp_path / 'l.json'}").code == 4  # nothing is overwritten without --force
 
 
-def test_a_venv_is_held_against_any_lock(ck: Ck, locked: Venv, tmp_path: Path) -> None:
+def test_venv_is_compared_with_any_lock(ck: Ck, locked: Venv, tmp_path: Path) -> None:
     content = json.loads((locked.entry.path / NAME).read_text())
     content["packages"]["one"]["version"] = "9.9"
     (tmp_path / "other.json").write_text(json.dumps(content))
@@ -117,7 +117,7 @@ def test_a_venv_is_held_against_any_lock(ck: Ck, locked: Venv, tmp_path: Path) -
     assert [row["name"] for row in answer.json["drift"]] == ["one"]
 
 
-def test_a_venv_of_the_same_versions_and_other_content_is_not_replayed_in(locked: Venv) -> None:
+def test_venv_with_other_content_is_not_used_for_replay(locked: Venv) -> None:
     repositories = Repositories()
     lock = read_venv_lock(Session(repositories), locked)
     assert _fits(Session(repositories), locked, "replay-0", lock, "")
@@ -125,4 +125,4 @@ def test_a_venv_of_the_same_versions_and_other_content_is_not_replayed_in(locked
     assert not _fits(Session(repositories), locked, "replay-0", lock, "")
     assert not _fits(
         Session(repositories), locked, locked.name, lock, ""
-    )  # nor one that was made for the lock, and changed since
+    )  # nor one that was created from the lock and changed since

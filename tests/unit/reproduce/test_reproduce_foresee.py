@@ -1,4 +1,4 @@
-"""`ck replay --dry-run`: what a replay would run, before anything is installed."""
+"""`ck replay --dry-run` shows what a replay would run before anything is installed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Ck = Callable[..., Any]
 
 @pytest.fixture
 def experiment() -> Entry:
-    """An experiment that this machine recorded, with a package that no recipe of ours names."""
+    """An experiment recorded on this machine, with a package that none of our recipes names."""
     program = load(Repositories(), "program", "object-detection")
     ran = LockedComponent("program", "program", "object-detection", "object-detection", uid=program.uid)
     packages = {"numpy": LockedPackage("1.26.4"), "surprise": LockedPackage("1.0")}
@@ -30,21 +30,21 @@ def experiment() -> Entry:
     return entry
 
 
-def test_it_names_program_and_packages_and_installs_nothing(ck: Ck, experiment: Entry, ck_home: Path) -> None:
+def test_plan_names_program_and_packages_and_installs_nothing(ck: Ck, experiment: Entry, ck_home: Path) -> None:
     answer = ck("replay", "experiment:mine", "--dry-run", "--out=json").json
     assert answer["program"] == "mlperf-object-detection:program:object-detection"
     assert (answer["packages"], answer["others"], answer["own"]) == (["numpy==1.26.4"], ["surprise==1.0"], True)
     assert not list((ck_home / "CK/local").glob("venv/*/venv"))
 
 
-def test_the_same_lock_written_elsewhere_is_a_stranger_s(ck: Ck, experiment: Entry, ck_home: Path) -> None:
+def test_same_lock_written_elsewhere_is_foreign(ck: Ck, experiment: Entry, ck_home: Path) -> None:
     shutil.rmtree(ck_home / "CK/.index")
     done = ck("replay", "experiment:mine", "--dry-run")
     assert "with --trust: surprise==1.0" in done.out
     assert ck("replay", "experiment:mine", "--dry-run", "--trust", "--out=json").json["own"] is True
 
 
-def test_another_repository_s_program_needs_a_word(ck: Ck, experiment: Entry) -> None:
+def test_foreign_program_needs_trust(ck: Ck, experiment: Entry) -> None:
     repositories = Repositories()
     theirs = copy_entry(load(repositories, "program", "object-detection"), repositories.add("theirs"), "program", "trap")
     path = experiment.path / NAME
@@ -57,7 +57,7 @@ def test_another_repository_s_program_needs_a_word(ck: Ck, experiment: Entry) ->
     assert "mlperf-object-detection:program:object-detection" in done.err
 
 
-def test_options_out_of_range_are_refused_first(ck: Ck, experiment: Entry) -> None:
+def test_out_of_range_options_are_rejected_first(ck: Ck, experiment: Entry) -> None:
     path = experiment.path / NAME
     lock = json.loads(path.read_text())
     lock["options"]["sessions"] = 100_000
@@ -70,7 +70,7 @@ def test_options_out_of_range_are_refused_first(ck: Ck, experiment: Entry) -> No
 @pytest.mark.parametrize(
     "changed", [{"dataset": {"a": 1}}, {"added_tags": [1]}, {"model": ["x"]}, {"official": "x"}, {"mode": []}, {"device": {}}]
 )
-def test_options_of_other_types_are_refused_first(ck: Ck, experiment: Entry, changed: dict[str, Any]) -> None:
+def test_options_of_wrong_type_are_rejected_first(ck: Ck, experiment: Entry, changed: dict[str, Any]) -> None:
     path = experiment.path / NAME
     lock = json.loads(path.read_text())
     lock["options"] |= changed

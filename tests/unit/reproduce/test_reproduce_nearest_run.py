@@ -1,4 +1,4 @@
-"""From a submission to the nearest run, and own runs beside published ones."""
+"""From a submission to the nearest run, and own runs next to published ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Ck = Callable[..., Any]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400, True, "9", [1], {}])
-def test_number_of_a_log_that_is_none_is_left_out(made: Submissions, value: Any) -> None:
+def test_invalid_log_number_is_left_out(made: Submissions, value: Any) -> None:
     keys = ("target_qps", "target_latency_ns", "samples_per_query", "performance_sample_count", "min_duration_ms")
     round_ = load_round()
     results = (read_result(round_, place) for place in find_results(made.root))
@@ -33,16 +33,16 @@ def reproduce(ck: Ck, made: Submissions, *words: str) -> Any:
     return ck("reproduce", "submission", f"--path={made.root}", *words, "--out=json")
 
 
-def test_an_offline_result(ck: Ck, made: Submissions) -> None:
+def test_offline_result(ck: Ck, made: Submissions) -> None:
     found = reproduce(ck, made, f"--system={trees.SYSTEM}", "--model=ssd-mobilenet", "--scenario=offline").json
     assert found["options"]["model"] == "ssd-mobilenet,onnx,int8"
     assert found["options"]["target_qps"] == 6100
     assert found["loadgen"]["qsl_rng_seed"] == 7322528924094909334
     assert (found["loadgen"]["min_duration_ms"], found["loadgen"]["min_query_count"]) == (600000, 24576)
-    told = {row["what"]: row for row in found["unmatched"]}
-    assert told["accelerator"]["theirs"] == "1 × Example F1"
-    assert told["performance sample count"]["theirs"] == "1024"
-    assert set(told) == {
+    unmatched = {row["what"]: row for row in found["unmatched"]}
+    assert unmatched["accelerator"]["theirs"] == "1 × Example F1"
+    assert unmatched["performance sample count"]["theirs"] == "1024"
+    assert set(unmatched) == {
         "framework", "quantization", "CPU", "accelerator", "performance sample count", "LoadGen"
     }  # fmt: skip
     assert found["command"].startswith("ck run program:object-detection --model=ssd-mobilenet,onnx,int8 ")
@@ -50,24 +50,24 @@ def test_an_offline_result(ck: Ck, made: Submissions) -> None:
     assert "--official" in found["command"]
 
 
-def test_a_server_result_with_a_framework_of_ours(ck: Ck, made: Submissions) -> None:
+def test_server_result_with_one_of_our_frameworks(ck: Ck, made: Submissions) -> None:
     found = reproduce(ck, made, f"--system={trees.SERVER_BOX}", "--scenario=server").json
     options = found["options"]
     assert (options["backend"], options["target_qps"], options["target_latency"]) == ("openvino", 39, 100)
-    told = {row["what"] for row in found["unmatched"]}
-    assert {"weights", "CPU"} <= told  # no 8-bit SSD-ResNet34 is published
-    assert "accelerator" not in told
-    assert "framework" not in told
+    unmatched = {row["what"] for row in found["unmatched"]}
+    assert {"weights", "CPU"} <= unmatched  # no 8-bit SSD-ResNet34 is published
+    assert "accelerator" not in unmatched
+    assert "framework" not in unmatched
 
 
-def test_a_multistream_result(ck: Ck, made: Submissions) -> None:
+def test_multistream_result(ck: Ck, made: Submissions) -> None:
     found = reproduce(ck, made, f"--system={trees.EDGE_BOX}", "--model=ssd-small", "--scenario=multistream").json
     assert found["options"]["samples_per_query"] == 48
     assert found["options"]["target_latency"] == 50
     assert "MultiStream" in {row["what"] for row in found["unmatched"]}
 
 
-def test_every_result_that_fits_is_matched_and_one_is_run(ck: Ck, made: Submissions) -> None:
+def test_all_matching_results_are_listed_and_one_is_run(ck: Ck, made: Submissions) -> None:
     found = reproduce(ck, made, f"--system={trees.SYSTEM}", "--scenario=offline").json
     assert [row["model"] for row in found["lst"]] == ["ssd-mobilenet", "ssd-resnet34"]
     answer = reproduce(ck, made, f"--system={trees.SYSTEM}", "--run")
@@ -81,7 +81,7 @@ def test_every_result_that_fits_is_matched_and_one_is_run(ck: Ck, made: Submissi
 
 @pytest.fixture
 def mine() -> str:
-    """An own run, as far as its figures go."""
+    """The figures of an own run."""
     results = {
         "model": "model-ssd-mobilenet-onnx", "scenario": "offline", "accuracy": {"mAP": 0.23},
         "performance": {"valid": True, "samples_per_second": 100.0, "latency_ms": {"p99": 5.0}},
@@ -93,8 +93,8 @@ def mine() -> str:
     return "experiment:mine"
 
 
-def test_a_run_beside_published_results_of_the_same_model_and_scenario(ck: Ck, made: Submissions, mine: str) -> None:
-    assert ck("compare", mine, "--published").code == 16  # none is known yet
+def test_run_next_to_published_results_of_same_model_and_scenario(ck: Ck, made: Submissions, mine: str) -> None:
+    assert ck("compare", mine, "--published").code == 16  # not known yet
     ck("import", "results", f"--path={made.table}")
     rows = ck("compare", mine, "--published", "--out=json").json["published"]
     assert {row["scenario"] for row in rows} == {"Offline"}
@@ -117,7 +117,7 @@ def test_experiments_side_by_side(ck: Ck, made: Submissions, mine: str) -> None:
     assert ck("compare", mine, "experiment:faster", "--published").code == 2
 
 
-def test_compare_shows_what_differs_and_on_demand_all(ck: Ck, mine: str) -> None:
+def test_compare_shows_differences_or_everything(ck: Ck, mine: str) -> None:
     few, all_of_it = ck("compare", mine, "experiment:faster").out, ck("compare", mine, "experiment:faster", "--all").out
     assert "performance" in few
     assert "LoadGen" not in few

@@ -1,4 +1,4 @@
-"""Recipes of other repositories travel with archives, and a replay takes what the lock names."""
+"""Recipes of other repositories are packed with archives, and a replay uses those that the lock names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from ck_repo.environment.collect import entry_of
 from ck_repo.environment.lockfile import Lock, LockedComponent
-from ck_repo.errors import ConflictError, NotFoundError, NotTheSameError
+from ck_repo.errors import ConflictError, MismatchError, NotFoundError
 from ck_repo.machine.register import register
 from ck_repo.machine.survey import survey
 from ck_repo.reproduce.pins import pinned
@@ -41,7 +41,7 @@ def _lock(*rows: LockedComponent) -> Lock:
 
 
 def _packed(folder: Path, *rows: LockedComponent) -> Path:
-    """The recipes of a lock as an archive leaves them."""
+    """The recipes of a lock as unpacked from an archive."""
     for name, path in gather_recipes(Session(), _lock(*rows)).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, folder / name)
@@ -49,7 +49,7 @@ def _packed(folder: Path, *rows: LockedComponent) -> Path:
 
 
 @pytest.mark.parametrize(("repository", "alias"), [("other", "other"), ("", "local-")])
-def test_recipe_is_there_on_a_machine_without_any_repository(
+def test_recipe_comes_from_lock_without_repositories(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: str, alias: str
 ) -> None:
     entry = _package(repository)
@@ -66,7 +66,7 @@ def test_recipe_is_there_on_a_machine_without_any_repository(
         assert len([row for row in Repositories().all() if row.alias.startswith(alias.rstrip("-"))]) == (1 if repository else 2)
 
 
-def test_failure_removes_what_was_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failure_removes_added_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = _packed(tmp_path / "artifacts", _row(_package("other")))
     monkeypatch.setenv("CK_REPOS", str(tmp_path / "elsewhere"))
     session = Session()
@@ -75,7 +75,7 @@ def test_failure_removes_what_was_added(tmp_path: Path, monkeypatch: pytest.Monk
     assert not (tmp_path / "elsewhere" / "other").exists()
 
 
-def test_another_repository_of_the_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_repository_of_same_name_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = _packed(tmp_path / "artifacts", _row(_package("other")))
     monkeypatch.setenv("CK_REPOS", str(tmp_path / "elsewhere"))
     Repositories().add("other")
@@ -86,17 +86,17 @@ def test_another_repository_of_the_name_is_refused(tmp_path: Path, monkeypatch: 
         pass
 
 
-def test_links_in_somebody_s_experiment_are_not_followed(tmp_path: Path) -> None:
+def test_links_in_foreign_experiment_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("secret")
     folder = _packed(tmp_path / "artifacts", _row(_package("other")))
     (folder / RECIPES / "other" / "package" / "link").symlink_to(tmp_path / "secret")
-    with pytest.raises(NotTheSameError), recipes_of_experiment(Session(), folder):
+    with pytest.raises(MismatchError), recipes_of_experiment(Session(), folder):
         pass
 
 
-def test_replay_names_the_recipe_of_the_lock_and_not_its_tags() -> None:
+def test_replay_uses_recipe_of_lock_not_its_tags() -> None:
     ours = _package("other", variations={"fp32": {}})
-    _package("", "model-newer", priority=9)  # the tags lead to this one
+    _package("", "model-newer", priority=9)  # the tags select this one
     words = pinned(Session(), _lock(_row(ours, variations=("fp32",))), "experiment:x")
     assert words == {"weights": [ours.uid, "fp32"]}
     resolver = Resolver(survey(Session()))
@@ -104,13 +104,13 @@ def test_replay_names_the_recipe_of_the_lock_and_not_its_tags() -> None:
     assert resolver.resolve(["model", "mine", *words["weights"]]).label == "model-mine"
 
 
-def test_replay_follows_a_conversion_to_its_source() -> None:
+def test_replay_follows_conversion_to_its_source() -> None:
     source = _row(_package("other"), role="source")
     made = LockedComponent("weights", "conversion", "model-mine", "convert-a-to-b", key="c" * 64, inputs={"source": source.key})
     assert pinned(Session(), _lock(source, made), "experiment:x") == {"weights": [source.uid]}
 
 
-def test_replay_takes_the_registered_file_of_the_lock(tmp_path: Path) -> None:
+def test_replay_uses_registered_file_of_lock(tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_text("a")
     stat = (tmp_path / "a.onnx").stat()
     meta = Installed(
@@ -122,7 +122,7 @@ def test_replay_takes_the_registered_file_of_the_lock(tmp_path: Path) -> None:
     assert pinned(Session(), _lock(row), "experiment:x") == {"weights": [entry.uid]}
 
 
-def test_replay_without_the_recipe_says_how_to_bring_it() -> None:
+def test_replay_without_recipe_says_how_to_get_it() -> None:
     entry = _package("other")
     Repositories().remove("other")
     with pytest.raises(NotFoundError, match="the recipe of model-mine") as caught:

@@ -1,4 +1,4 @@
-"""What is brought in, and what cannot be the same: recipes, registered files, artifacts, bundles."""
+"""What is imported, and what cannot be reproduced: recipes, registered files, artifacts, bundles."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unit.locks import make_venv
 
 from ck_repo import network
 from ck_repo.environment.lockfile import Lock, LockedComponent, RegisteredAs, RepositoryState
-from ck_repo.errors import CKError, ConfigError, DownloadError, NotFoundError, NotTheSameError, OfflineError, UntrustedError
+from ck_repo.errors import CKError, ConfigError, DownloadError, MismatchError, NotFoundError, OfflineError, UntrustedError
 from ck_repo.install.fetch import adopt, fetch, pinned_digest
 from ck_repo.install.source import Source
 from ck_repo.machine.survey import survey
@@ -43,7 +43,7 @@ EMPTY = Lock({"version": "3.11.7"}, {"alias": "t"}, {})
 
 @pytest.fixture
 def thing(tmp_path: Path) -> tuple[Entry, LockedComponent]:
-    """A package that fetches a file, and the component that it makes."""
+    """A package that fetches a file, and the resulting component."""
     served = tmp_path / "served.bin"
     served.write_text("content")
     digest = of_file(served)
@@ -59,19 +59,19 @@ def thing(tmp_path: Path) -> tuple[Entry, LockedComponent]:
     return entry, component
 
 
-def told(component: LockedComponent, **lock: Any) -> list[str]:
+def problems(component: LockedComponent, **lock: Any) -> list[str]:
     venv = next(iter(find(Repositories(), "venv")), None)
     python = venv.path / "venv/bin/python" if venv else make_venv().python
     _, found = install_components(Session(), replace(EMPTY, components=(component,), **lock), python, SCOPE)
     return [str(row) for row in found]
 
 
-def test_a_component_of_the_same_recipe_is_made_again(thing: tuple[Entry, LockedComponent]) -> None:
-    assert told(thing[1]) == []
+def test_component_of_same_recipe_is_recreated(thing: tuple[Entry, LockedComponent]) -> None:
+    assert problems(thing[1]) == []
 
 
-def test_an_edited_recipe_is_told_with_the_commit_that_had_it(thing: tuple[Entry, LockedComponent]) -> None:
-    (text,) = told(
+def test_edited_recipe_error_names_original_commit(thing: tuple[Entry, LockedComponent]) -> None:
+    (text,) = problems(
         replace(thing[1], digest="0" * 64),
         repositories={"local": RepositoryState(git=True, commit="abcdef0123456789", changed=True)},
     )
@@ -79,22 +79,22 @@ def test_an_edited_recipe_is_told_with_the_commit_that_had_it(thing: tuple[Entry
     assert "it was local at abcdef012345 with changes" in text
 
 
-def test_a_recipe_that_is_not_here_says_where_to_get_it(thing: tuple[Entry, LockedComponent]) -> None:
+def test_missing_recipe_says_where_to_get_it(thing: tuple[Entry, LockedComponent]) -> None:
     origin = RepositoryState(url="https://example.org/r.git", git=True, commit="abc")
-    (text,) = told(replace(thing[1], uid="f" * 16, repository="theirs"), repositories={"theirs": origin})
+    (text,) = problems(replace(thing[1], uid="f" * 16, repository="theirs"), repositories={"theirs": origin})
     assert "`ck pull repo:theirs --url=https://example.org/r.git --checkout=abc` gets it" in text
 
 
-def test_a_file_of_the_users_that_is_not_here_says_how_to_register_it() -> None:
+def test_missing_user_file_says_how_to_register_it() -> None:
     own = LockedComponent(
         "weights", "registered", "m.onnx", "model.onnx", key="d", content="d" * 64, meta=RegisteredAs(tags=("mine",))
     )
-    (text,) = told(own)
+    (text,) = problems(own)
     assert "`ck detect soft:model.onnx --full_path=… --extra_tags=mine`" in text
 
 
-def test_a_file_without_a_digest_in_its_recipe_is_held_to_the_lock_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Zenodo's record may say another digest by then: the lock knows better."""
+def test_file_without_recipe_digest_is_checked_against_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zenodo's record may have another digest by then: the lock takes precedence."""
     served = tmp_path / "another.bin"
     served.write_text("replaced meanwhile")
     url = "https://zenodo.org/record/1/files/model.bin"
@@ -109,12 +109,12 @@ def test_a_file_without_a_digest_in_its_recipe_is_held_to_the_lock_s(tmp_path: P
     network.go_offline()
     try:
         with pytest.raises(CKError, match=r"sha256 0+ expected"):
-            told(component)
+            problems(component)
     finally:
         monkeypatch.delenv("CK_OFFLINE")
 
 
-def test_artifacts_travel_and_need_no_source_any_more(thing: tuple[Entry, LockedComponent], tmp_path: Path) -> None:
+def test_artifacts_need_no_source(thing: tuple[Entry, LockedComponent], tmp_path: Path) -> None:
     lock = replace(EMPTY, components=(thing[1],))
     found = gather(Session(), lock, only_free=True)
     digest = thing[1].content
@@ -124,10 +124,10 @@ def test_artifacts_travel_and_need_no_source_any_more(thing: tuple[Entry, Locked
     shutil.rmtree(tmp_path / "CK-TOOLS")
     (tmp_path / "served.bin").unlink()
     bring_in(Session(), lock, tmp_path / "there", SCOPE)
-    assert told(thing[1]) == []
+    assert problems(thing[1]) == []
 
 
-def test_what_no_licence_lets_pass_is_left_out_and_told(thing: tuple[Entry, LockedComponent]) -> None:
+def test_unlicensed_files_are_left_out_and_reported(thing: tuple[Entry, LockedComponent]) -> None:
     for licence, why in (
         ("", "no licence that permits redistribution"),
         ("CC-BY-NC-4.0", "its licence is CC-BY-NC-4.0"),
@@ -139,7 +139,7 @@ def test_what_no_licence_lets_pass_is_left_out_and_told(thing: tuple[Entry, Lock
         assert gather(Session(), lock, only_free=False).rows
 
 
-def test_a_registered_file_that_is_gone_cannot_be_packed() -> None:
+def test_missing_registered_file_cannot_be_packed() -> None:
     own = LockedComponent(
         "weights", "registered", "m.onnx", "model.onnx", key="d", content="d" * 64, meta=RegisteredAs(tags=("mine",))
     )
@@ -147,16 +147,16 @@ def test_a_registered_file_that_is_gone_cannot_be_packed() -> None:
         gather(Session(), replace(EMPTY, components=(own,)), only_free=False)
 
 
-def test_an_altered_artifact_is_refused(thing: tuple[Entry, LockedComponent], tmp_path: Path) -> None:
+def test_modified_artifact_is_rejected(thing: tuple[Entry, LockedComponent], tmp_path: Path) -> None:
     altered = tmp_path / "altered"
     altered.write_text("CONTENT")
     source = Source((thing[1].downloads[0]["urls"][0],), 7, thing[1].content)
-    with pytest.raises(NotTheSameError, match="expected"):
+    with pytest.raises(MismatchError, match="expected"):
         adopt(altered, source)
     assert not list((tmp_path / "CK-TOOLS/.cache/sha256").rglob("*"))
 
 
-def test_a_file_that_came_by_hand_is_found_by_its_digests_and_not_by_a_url(tmp_path: Path) -> None:
+def test_manually_added_file_is_found_by_digest(tmp_path: Path) -> None:
     path = tmp_path / "x.bin"
     path.write_text("content")
     url = "https://nowhere.invalid/x.bin"
@@ -167,7 +167,7 @@ def test_a_file_that_came_by_hand_is_found_by_its_digests_and_not_by_a_url(tmp_p
         fetch(Source((url,)))
 
 
-def test_a_download_of_a_lock_is_a_url_and_a_digest(thing: tuple[Entry, LockedComponent], tmp_path: Path) -> None:
+def test_locked_download_is_a_url_and_a_digest(thing: tuple[Entry, LockedComponent], tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.write_text("kept")
     wrongs: list[dict[str, Any]] = [{"sha256": str(mine)}, {"urls": ["ftp://x/y"]}, {"urls": []}]
@@ -179,7 +179,7 @@ def test_a_download_of_a_lock_is_a_url_and_a_digest(thing: tuple[Entry, LockedCo
 
 
 def unpinned(tmp_path: Path) -> tuple[LockedComponent, Path]:
-    """A component whose recipe has no digest, and the folder in which an archive brings a file for it."""
+    """A component whose recipe has no digest, and the folder with its file from an archive."""
     url = "https://zenodo.org/record/1/files/model.bin"
     meta = {"tags": ["thing"], "file": "model.bin", "install": [{"download": {"url": url}}]}
     entry = create_entry(Repositories().writable(), "package", "unpinned", meta)
@@ -195,16 +195,14 @@ def unpinned(tmp_path: Path) -> tuple[LockedComponent, Path]:
     return component, tmp_path / "archive"
 
 
-def test_what_an_archive_brings_for_a_recipe_without_a_digest_is_for_its_replay_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_archived_file_without_digest_is_only_for_its_replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     component, archive = unpinned(tmp_path)
     bring_in(Session(), replace(EMPTY, components=(component,)), archive, SCOPE)
     monkeypatch.setenv("CK_OFFLINE", "1")
-    assert told(component) == []
+    assert problems(component) == []
     url = str(component.downloads[0]["urls"][0])
     assert pinned_digest(Source((url,))) == ""
-    with pytest.raises(OfflineError):  # nobody else takes the file for that of the URL
+    with pytest.raises(OfflineError):  # nothing else uses this file for the URL
         fetch(Source((url,)))
     (key,) = {str(entry.meta()["key"]) for entry in find(Repositories(), "env")}
     assert key not in survey(Session()).installed
@@ -212,9 +210,7 @@ def test_what_an_archive_brings_for_a_recipe_without_a_digest_is_for_its_replay_
     assert key in survey(Session(), scopes=[SCOPE]).installed
 
 
-def test_what_was_verified_here_comes_before_what_a_lock_says_outside_its_replay(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Server
-) -> None:
+def test_verified_digest_overrides_lock_outside_replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
     component, archive = unpinned(tmp_path)
     bring_in(Session(), replace(EMPTY, components=(component,)), archive, SCOPE)
     url = str(component.downloads[0]["urls"][0])
@@ -225,11 +221,11 @@ def test_what_was_verified_here_comes_before_what_a_lock_says_outside_its_replay
     api = "https://zenodo.org/api/records/1"
     monkeypatch.setenv("CK_MIRRORS", f"{url}={served.as_uri()} {api}={record}")
     assert fetch(Source((url,)))[0].read_text() == "the publisher's"
-    assert told(component) == []
+    assert problems(component) == []
     assert pinned_digest(Source((url,))) == of_file(served)
 
 
-def test_a_file_of_the_users_in_an_archive_is_registered_for_its_replay_alone(tmp_path: Path) -> None:
+def test_archived_user_file_is_registered_only_for_its_replay(tmp_path: Path) -> None:
     model = default_repository_root() / "package/model-demo-ssd/demo_ssd.onnx"
     own = LockedComponent(
         "weights", "registered", "m", "model.onnx", content=of_file(model), key=of_file(model), file="m.onnx",
@@ -243,7 +239,7 @@ def test_a_file_of_the_users_in_an_archive_is_registered_for_its_replay_alone(tm
     assert [row.key for row in survey(Session(), scopes=[SCOPE]).registered] == [own.key]
 
 
-def test_an_interpreter_in_an_archive_is_refused_and_not_run(tmp_path: Path) -> None:
+def test_archived_interpreter_is_rejected_and_not_run(tmp_path: Path) -> None:
     mark = tmp_path / "it-ran"
     own = LockedComponent(
         "python",
@@ -264,7 +260,7 @@ def test_an_interpreter_in_an_archive_is_refused_and_not_run(tmp_path: Path) -> 
     assert not mark.exists()
 
 
-def test_options_of_the_other_machine_are_not_taken(thing: tuple[Entry, LockedComponent]) -> None:
+def test_options_of_other_machine_are_ignored(thing: tuple[Entry, LockedComponent]) -> None:
     options = {"scenario": "offline", "meter": "rm -rf /", "venv": "theirs", "seconds": 2}
     found = options_of(replace(EMPTY, options=options), thing[0])
     assert (found.meter, found.venv, found.seconds) == ("", "", 2)
@@ -273,7 +269,7 @@ def test_options_of_the_other_machine_are_not_taken(thing: tuple[Entry, LockedCo
             options_of(replace(EMPTY, options=wrong), thing[0])
 
 
-def test_a_damaged_artifact_does_not_stand_in_the_way_of_a_good_one(tmp_path: Path) -> None:
+def test_corrupt_artifact_does_not_block_a_good_one(tmp_path: Path) -> None:
     model = default_repository_root() / "package/model-demo-ssd/demo_ssd.onnx"
     meta = RegisteredAs(tags=("mine",), model={"profile": "coco-300"})
     own = LockedComponent(
@@ -283,7 +279,7 @@ def test_a_damaged_artifact_does_not_stand_in_the_way_of_a_good_one(tmp_path: Pa
     folder.mkdir(parents=True)
     (folder / "m.onnx").write_bytes(model.read_bytes()[:-9])
     lock = replace(EMPTY, components=(own,))
-    with pytest.raises(NotTheSameError):
+    with pytest.raises(MismatchError):
         bring_in(Session(), lock, tmp_path / "there", SCOPE)
     (folder / "m.onnx").write_bytes(model.read_bytes())
     bring_in(Session(), lock, tmp_path / "there", SCOPE)
@@ -292,7 +288,7 @@ def test_a_damaged_artifact_does_not_stand_in_the_way_of_a_good_one(tmp_path: Pa
         bring_in(Session(), replace(EMPTY, components=(replace(own, alias="../x", key="0" * 64),)), tmp_path / "there", SCOPE)
 
 
-def test_a_venv_in_an_archive_is_refused(ck: Ck, tmp_path: Path) -> None:
+def test_archived_venv_is_rejected(ck: Ck, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
         file.writestr("venv/mine/.cm/meta.json", "{}")
         file.writestr("venv/mine/.cm/info.json", '{"backup_data_uid": "0123456789abcdef"}')
@@ -303,7 +299,7 @@ def test_a_venv_in_an_archive_is_refused(ck: Ck, tmp_path: Path) -> None:
     assert ck("ls", "venv", "--out=json").json["lst"] == []
 
 
-# bundles that are not what they should be
+# invalid bundles
 
 
 def bundle(path: Path, change: Callable[[dict[str, bytes]], None] = lambda rows: None) -> Path:
@@ -317,7 +313,7 @@ def bundle(path: Path, change: Callable[[dict[str, bytes]], None] = lambda rows:
     return path
 
 
-def test_a_bundle_as_it_should_be(tmp_path: Path) -> None:
+def test_valid_bundle(tmp_path: Path) -> None:
     (tmp_path / "to").mkdir()
     _unpack(bundle(tmp_path / "b.zip"), tmp_path / "to")
     assert (tmp_path / "to/wheels/x-1-py3-none-any.whl").read_bytes() == b"wheel"
@@ -328,14 +324,14 @@ def test_a_bundle_as_it_should_be(tmp_path: Path) -> None:
     [
         (
             lambda rows: rows.update({"wheels/x-1-py3-none-any.whl": b"evil!"}),
-            NotTheSameError,
+            MismatchError,
             "differs from the bundle",
         ),
-        (lambda rows: rows.update({"wheels/more.whl": b"x"}), NotTheSameError, "has a file that it does not list"),
-        (lambda rows: rows.pop("lock.json"), NotTheSameError, "lacks a file that it lists"),
+        (lambda rows: rows.update({"wheels/more.whl": b"x"}), MismatchError, "has a file that it does not list"),
+        (lambda rows: rows.pop("lock.json"), MismatchError, "lacks a file that it lists"),
         (lambda rows: rows.pop("bundle.json"), ConfigError, "is not a bundle"),
-        (lambda rows: rows.update({"../evil": b"x"}), NotTheSameError, "evil"),
-        (lambda rows: rows.update({"repositories/r/.git/config": b"x"}), NotTheSameError, "it holds"),
+        (lambda rows: rows.update({"../evil": b"x"}), MismatchError, "evil"),
+        (lambda rows: rows.update({"repositories/r/.git/config": b"x"}), MismatchError, "it holds"),
         (
             lambda rows: rows.update({"bundle.json": b'{"format": "ck-bundle", "version": 9, "files": {}}'}),
             ConfigError,
@@ -344,14 +340,14 @@ def test_a_bundle_as_it_should_be(tmp_path: Path) -> None:
     ],
     ids=["altered", "more", "less", "no list", "leads out", "git", "newer"],
 )
-def test_a_bundle_that_is_not(tmp_path: Path, change: Any, kind: type[CKError], message: str) -> None:
+def test_invalid_bundle(tmp_path: Path, change: Any, kind: type[CKError], message: str) -> None:
     (tmp_path / "to").mkdir()
     with pytest.raises(kind, match=message):
         _unpack(bundle(tmp_path / "b.zip", change), tmp_path / "to")
     assert not (tmp_path / "evil").exists()
 
 
-def test_a_bundle_cut_short_leaves_nothing(ck: Ck, tmp_path: Path) -> None:
+def test_truncated_bundle_leaves_nothing(ck: Ck, tmp_path: Path) -> None:
     path = bundle(tmp_path / "b.zip")
     path.write_bytes(path.read_bytes()[:-30])
     answer = ck("create", "venv:air", f"--bundle={path}", "--out=json")
@@ -375,7 +371,7 @@ def with_repository(alias: str, *more: str) -> Callable[[dict[str, bytes]], None
     return change
 
 
-def test_a_failed_creation_from_a_bundle_leaves_no_repository(ck: Ck, tmp_path: Path, ck_home: Path) -> None:
+def test_failed_creation_from_bundle_leaves_no_repository(ck: Ck, tmp_path: Path, ck_home: Path) -> None:
     repositories = ck("ls", "repo", "--out=json").json["lst"]
     path = bundle(tmp_path / "b.zip", with_repository("brought", "other"))
     with zipfile.ZipFile(path) as file:
@@ -389,7 +385,7 @@ def test_a_failed_creation_from_a_bundle_leaves_no_repository(ck: Ck, tmp_path: 
     assert ck("ls", "repo", "--out=json").json["lst"] == repositories
 
 
-def test_a_bundle_s_repository_called_local_is_no_conflict(ck: Ck, tmp_path: Path, ck_home: Path) -> None:
+def test_bundled_local_repository_is_no_conflict(ck: Ck, tmp_path: Path, ck_home: Path) -> None:
     path = bundle(tmp_path / "b.zip", with_repository("another", "local"))
     done = ck("create", "venv:air", f"--bundle={path}", "--python=" + sys.executable)
     assert done.code == 6  # the bundle has no wheels
@@ -397,7 +393,7 @@ def test_a_bundle_s_repository_called_local_is_no_conflict(ck: Ck, tmp_path: Pat
     assert [path.name for path in (ck_home / "CK").iterdir() if (path / ".ckr.json").is_file()] == ["local"]
 
 
-def test_a_venv_that_has_drifted_is_not_bundled(tmp_path: Path) -> None:
+def test_drifted_venv_is_not_bundled(tmp_path: Path) -> None:
     from unit.locks import add_package
 
     from ck_repo.environment.locking import renew_lock
@@ -405,7 +401,7 @@ def test_a_venv_that_has_drifted_is_not_bundled(tmp_path: Path) -> None:
     venv = make_venv()
     renew_lock(Session(), venv)
     add_package(venv, "by-hand", "1")
-    with pytest.raises(NotTheSameError, match="differs from its lock: package by-hand"):
+    with pytest.raises(MismatchError, match="differs from its lock: package by-hand"):
         make_bundle(Session(), venv, tmp_path / "b.zip")
     assert not (tmp_path / "b.zip").exists()
 

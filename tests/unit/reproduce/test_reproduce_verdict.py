@@ -1,4 +1,4 @@
-"""What counts as reproduced, and what is only told."""
+"""What counts as reproduced, and what is only reported."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def run(
 def test_reproduced(tmp_path: Path) -> None:
     verdict = judge(run(tmp_path, "a"), [run(tmp_path, "b", order=(3, 1, 1), rate=110.0)], [], Tolerances())
     assert verdict.reproduced
-    assert verdict.same_order == {"accuracy": None, "performance": True}  # as far as both go
+    assert verdict.same_order == {"accuracy": None, "performance": True}  # as far as both have them
     assert verdict.speed
     assert verdict.speed.ratio == pytest.approx(1.1)
     assert verdict.speed.interval is None
@@ -62,18 +62,18 @@ def test_not_reproduced(tmp_path: Path, change: dict[str, Any], why: str) -> Non
     assert "NOT REPRODUCED" in verdict_lines(verdict)[0]
 
 
-def test_tolerances_are_the_users(tmp_path: Path) -> None:
+def test_tolerances_are_set_by_user(tmp_path: Path) -> None:
     other = run(tmp_path, "b", mAP=0.24, boxes=moved(0.1))
     assert judge(run(tmp_path, "a"), [other], [], Tolerances(mAP=0.02, share=0.0)).reproduced
 
 
-def test_without_a_recorded_accuracy_nothing_is_reproduced(tmp_path: Path) -> None:
+def test_nothing_is_reproduced_without_recorded_accuracy(tmp_path: Path) -> None:
     verdict = judge(run(tmp_path, "a", mAP=None), [run(tmp_path, "b")], [], Tolerances())
     assert not verdict.reproduced
     assert "without accuracy" in verdict.why
 
 
-def test_speed_and_surroundings_are_told_and_do_not_count(tmp_path: Path) -> None:
+def test_speed_and_machine_are_reported_but_do_not_count(tmp_path: Path) -> None:
     slow = run(tmp_path, "b", rate=1.0, order=(1, 3), threads=8)
     verdict = judge(run(tmp_path, "a", threads=2), [slow], [Difference("machine", "cpu", "A", "B")], Tolerances())
     assert verdict.reproduced
@@ -85,7 +85,7 @@ def test_speed_and_surroundings_are_told_and_do_not_count(tmp_path: Path) -> Non
     assert "0.010 times the recorded speed" in text
 
 
-def test_a_latency_is_better_when_lower(tmp_path: Path) -> None:
+def test_lower_latency_is_better(tmp_path: Path) -> None:
     def single(name: str, p90: float) -> tuple[Path, ExperimentMeta]:
         performance = {"valid": True, "latency_ms": {"p90": p90}}
         return run(tmp_path, name, scenario="singlestream", rate=None, performance=performance)

@@ -1,4 +1,4 @@
-"""What the tests of this room share: packages on disk, and a resolver that sees them."""
+"""Shared fixtures: packages on disk, and a resolver that sees them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 
 from ck_repo.resolve.catalogue import Listed
 from ck_repo.resolve.component import Component, read_component
+from ck_repo.resolve.context import Context
 from ck_repo.resolve.resolver import Resolver
-from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
 
 
 class Shelf:
-    """Packages, in the order in which they were made."""
+    """Packages, in order of creation."""
 
     def __init__(self) -> None:
         self.repositories = Repositories()
@@ -32,16 +32,16 @@ class Shelf:
         return self.packages[-1]
 
     def python(self, name: str, version: str = "") -> Component:
-        """A package that stands for one of the Python index; its tag is its name."""
+        """A package that represents one of the Python index, tagged with its name."""
         return self.package(f"lib-{name}", name, python_package={"name": name, "version": version})
 
     def read_again(self) -> None:
-        """See what was changed on the disk."""
+        """Reread changes on the disk."""
         self.packages = [read_component(package.entry) for package in self.packages]
 
-    def resolver(self, options: Mapping[str, str] | None = None, **surroundings: Any) -> Resolver:
+    def resolver(self, options: Mapping[str, str] | None = None, **read_context: Any) -> Resolver:
         """A resolver that sees them."""
-        return Resolver(Surroundings(Listed(self.packages), **surroundings), options)
+        return Resolver(Context(Listed(self.packages), **read_context), options)
 
 
 @pytest.fixture

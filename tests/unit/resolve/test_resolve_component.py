@@ -1,4 +1,4 @@
-"""A component is read once, and its faults are told with file and key."""
+"""A component is read once, and its errors name file and key."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
         ),
     ],
 )
-def test_a_fault_is_told_with_file_and_key(shelf: Shelf, meta: dict[str, Any], why: str) -> None:
+def test_error_names_file_and_key(shelf: Shelf, meta: dict[str, Any], why: str) -> None:
     with pytest.raises(ConfigError, match=r"faulty/\.cm/meta\.json") as caught:
         shelf.package("faulty", **meta)
     assert why in str(caught.value)
 
 
-def test_a_faulty_package_is_left_out_with_a_warning(shelf: Shelf, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_package_is_skipped_with_warning(shelf: Shelf, capsys: pytest.CaptureFixture[str]) -> None:
     shelf.package("good", "good")
     with pytest.raises(ConfigError):
         shelf.package("faulty", priority="high")
@@ -50,7 +50,7 @@ def test_a_faulty_package_is_left_out_with_a_warning(shelf: Shelf, capsys: pytes
     assert "package skipped" in capsys.readouterr().err
 
 
-def test_the_digest_is_of_what_the_recipe_says_and_holds(shelf: Shelf) -> None:
+def test_digest_covers_recipe_and_files(shelf: Shelf) -> None:
     one = shelf.package("one", install=[], file="x")
     same = shelf.package("two", file="x", install=[])
     assert one.digest == same.digest
@@ -58,12 +58,12 @@ def test_the_digest_is_of_what_the_recipe_says_and_holds(shelf: Shelf) -> None:
     assert read_component(one.entry).digest != same.digest
 
 
-def test_an_unknown_key_of_a_variation_is_refused(shelf: Shelf) -> None:
+def test_unknown_variation_key_is_rejected(shelf: Shelf) -> None:
     with pytest.raises(ConfigError, match=r"variations\.a\.defualt is not a known key; did you mean default\?"):
         shelf.package("thing", variations={"a": {"defualt": True, "tags": ["b"]}})
 
 
-def test_a_recipe_that_brings_nothing_has_an_obstacle(shelf: Shelf) -> None:
+def test_recipe_without_result_has_an_obstacle(shelf: Shelf) -> None:
     assert "nothing would be installed" in shelf.package("empty", install=[]).obstacle()
     assert shelf.package("collection", install=[], deps={"a": {"tags": "a"}}).obstacle() == ""
 
@@ -71,7 +71,7 @@ def test_a_recipe_that_brings_nothing_has_an_obstacle(shelf: Shelf) -> None:
 @pytest.mark.parametrize(
     "name", ["a\0b", "x" * 5000, "y/" * 5000, "loop", "pipe", "out", "../elsewhere", "/etc/passwd", "\ud800"]
 )
-def test_a_package_that_uses_what_is_no_file_of_its_repository_is_left_out(
+def test_package_using_files_outside_its_repository_is_skipped(
     shelf: Shelf, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = shelf.package("good", "good").root
@@ -88,7 +88,7 @@ def test_a_package_that_uses_what_is_no_file_of_its_repository_is_left_out(
 
 
 @pytest.mark.parametrize("name", ["shared", "shared/a.py", "link"])
-def test_a_package_may_use_files_and_folders_of_its_repository(shelf: Shelf, name: str) -> None:
+def test_package_may_use_files_and_folders_of_its_repository(shelf: Shelf, name: str) -> None:
     root = shelf.package("good").root
     (root / "shared").mkdir()
     (root / "shared/a.py").write_text("1")

@@ -1,4 +1,4 @@
-"""A model in another format: which conversions lead there, and what names the result."""
+"""Conversions between model formats: which chain is used, and the key of the result."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def model(shelf: Shelf, format_: str = "onnx", tags: str = "model") -> None:
     shelf.package("ssd", f"{tags},{format_}", model={"format": format_, "profile": "coco-300", "input": "image"})
 
 
-def converted(shelf: Shelf, target: str, **surroundings: Any) -> Choice:
-    resolver = shelf.resolver(**surroundings)
+def converted(shelf: Shelf, target: str, **read_context: Any) -> Choice:
+    resolver = shelf.resolver(**read_context)
     return resolver.in_format(resolver.resolve("model"), target)
 
 
@@ -35,13 +35,13 @@ def way(choice: Choice) -> list[str]:
     return [row.component.entry.alias for _, below in in_order({"weights": choice}) if (row := variant_of(below))]
 
 
-def test_a_model_that_is_in_the_format_is_taken_as_it_is(shelf: Shelf) -> None:
+def test_model_in_required_format_is_used_directly(shelf: Shelf) -> None:
     model(shelf)
     conversion(shelf, "onnx", "onnx")
     assert converted(shelf, "onnx").name == "ssd"
 
 
-def test_the_fewest_conversions_are_taken_and_each_feeds_the_next(shelf: Shelf) -> None:
+def test_shortest_conversion_chain_is_used(shelf: Shelf) -> None:
     model(shelf)
     for source, target in (
         ("onnx", "weights"),
@@ -57,7 +57,7 @@ def test_the_fewest_conversions_are_taken_and_each_feeds_the_next(shelf: Shelf) 
     assert (choice.label, choice.deps["source"].label) == ("ssd", "ssd")
 
 
-def test_what_is_made_is_used_as_its_source_but_for_the_format(shelf: Shelf) -> None:
+def test_result_has_properties_of_source_except_format(shelf: Shelf) -> None:
     model(shelf)
     conversion(shelf, "onnx", "weights")
     choice = converted(shelf, "weights")
@@ -66,7 +66,7 @@ def test_what_is_made_is_used_as_its_source_but_for_the_format(shelf: Shelf) -> 
     assert "onnx" not in choice.tags
 
 
-def test_a_conversion_is_named_by_its_source_and_recipe_and_made_once(shelf: Shelf) -> None:
+def test_conversion_key_has_source_and_recipe(shelf: Shelf) -> None:
     model(shelf)
     conversion(shelf, "onnx", "weights")
     key = converted(shelf, "weights").key
@@ -78,7 +78,7 @@ def test_a_conversion_is_named_by_its_source_and_recipe_and_made_once(shelf: She
     assert converted(shelf, "weights", registered=[mine]).label == "mine"
 
 
-def test_tools_do_not_name_the_result_but_what_the_recipe_runs_does(shelf: Shelf) -> None:
+def test_key_includes_recipe_programs_but_not_tools(shelf: Shelf) -> None:
     model(shelf)
     shelf.python("onnx", ">=1.16")
     folder = shelf.packages[0].root / "program" / "convert"
@@ -92,12 +92,12 @@ def test_tools_do_not_name_the_result_but_what_the_recipe_runs_does(shelf: Shelf
     assert converted(shelf, "weights").key != key
 
 
-def test_what_a_recipe_uses_lies_in_its_repository(shelf: Shelf) -> None:
+def test_recipe_uses_only_its_own_repository(shelf: Shelf) -> None:
     with pytest.raises(ConfigError, match=r"uses is '\.\./\.\./\.\./elsewhere'"):
         conversion(shelf, "onnx", "weights", uses=["../../../elsewhere"])
 
 
-def test_no_way_is_told_with_the_ways_there_are(shelf: Shelf) -> None:
+def test_missing_conversion_error_lists_available_ones(shelf: Shelf) -> None:
     model(shelf)
     conversion(shelf, "onnx", "weights")
     conversion(shelf, "graph", "small")
@@ -106,14 +106,14 @@ def test_no_way_is_told_with_the_ways_there_are(shelf: Shelf) -> None:
     assert "it can be converted to weights" in caught.value.hint
 
 
-def test_a_conversion_is_never_taken_for_a_model(shelf: Shelf) -> None:
+def test_conversion_is_never_used_as_a_model(shelf: Shelf) -> None:
     conversion(shelf, "onnx", "weights")
     with pytest.raises(NotFoundError) as caught:
         shelf.resolver().resolve("weights")
     assert "it is a conversion: request its result instead" in caught.value.hint
 
 
-def test_a_dependency_may_ask_for_a_format(shelf: Shelf) -> None:
+def test_dependency_may_require_a_format(shelf: Shelf) -> None:
     model(shelf)
     conversion(shelf, "onnx", "weights")
     shelf.package("derived", "copy", deps={"source": {"tags": "model", "format": "weights"}})
@@ -122,7 +122,7 @@ def test_a_dependency_may_ask_for_a_format(shelf: Shelf) -> None:
     assert choice.label == "derived"
 
 
-def test_the_plan_tells_each_conversion_and_why(shelf: Shelf) -> None:
+def test_plan_lists_each_conversion_with_reason(shelf: Shelf) -> None:
     model(shelf)
     conversion(shelf, "onnx", "weights")
     lines = explain.as_lines({"weights": converted(shelf, "weights")}, reasons=True)
@@ -130,7 +130,7 @@ def test_the_plan_tells_each_conversion_and_why(shelf: Shelf) -> None:
     assert any("a conversion from onnx to weights, not installed yet" in line for line in lines)
 
 
-def test_two_builds_with_the_same_files_are_not_put_into_one_venv(shelf: Shelf) -> None:
+def test_conflicting_builds_are_not_put_into_one_venv(shelf: Shelf) -> None:
     shelf.package("lib-gpu", "runtime,gpu", python_package={"name": "runtime-gpu", "excludes": ["runtime"]})
     choice = shelf.resolver().resolve("gpu")
     assert isinstance(choice, PythonPackage)
@@ -140,7 +140,7 @@ def test_two_builds_with_the_same_files_are_not_put_into_one_venv(shelf: Shelf) 
     assert "--venv=NAME" in caught.value.hint
 
 
-def test_a_conversion_is_not_taken_for_a_network_that_it_is_not_for(shelf: Shelf) -> None:
+def test_conversion_for_another_network_is_not_used(shelf: Shelf) -> None:
     shelf.package("ssd", "model", model={"format": "onnx", "network": "large"})
     shelf.package(
         "convert", "x", conversion={"from": "onnx", "to": "weights", "networks": ["small"]}, model={"format": "weights"}
@@ -150,7 +150,7 @@ def test_a_conversion_is_not_taken_for_a_network_that_it_is_not_for(shelf: Shelf
     assert "convert is not for the network large" in caught.value.hint
 
 
-def test_a_network_that_is_unknown_is_tried(shelf: Shelf) -> None:
+def test_unknown_network_is_tried(shelf: Shelf) -> None:
     model(shelf)
     shelf.package(
         "convert", "x", conversion={"from": "onnx", "to": "weights", "networks": ["small"]}, model={"format": "weights"}
@@ -158,7 +158,7 @@ def test_a_network_that_is_unknown_is_tried(shelf: Shelf) -> None:
     assert converted(shelf, "weights").model["format"] == "weights"
 
 
-def test_a_data_set_in_another_format_is_converted_and_one_without_a_format_has_that_of_coco(shelf: Shelf) -> None:
+def test_data_set_is_converted_and_defaults_to_coco(shelf: Shelf) -> None:
     shelf.package("plain", "dataset,plain", dataset={"images": "i", "annotations": "a.json"})
     shelf.package("told-later", "dataset,later")  # its recipe leaves the section
     shelf.package("odd", "dataset,odd", dataset={"images": "i", "annotations": "a.xml", "format": "voc"})

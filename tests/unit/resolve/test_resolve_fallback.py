@@ -1,4 +1,4 @@
-"""Which candidate is taken: nearer repositories first, and the next one where the first cannot be had."""
+"""Which candidate is selected: nearer repositories first, and the next one if the first is unavailable."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from ck_repo.errors import ConflictError, NotFoundError
 from ck_repo.resolve.catalogue import Listed
 from ck_repo.resolve.component import Component, read_component
+from ck_repo.resolve.context import Context
 from ck_repo.resolve.plan import Choice, NewPackage, PythonPackage, variant_of
 from ck_repo.resolve.resolver import Resolver
-from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
 
@@ -36,7 +36,7 @@ def packages(*rows: tuple[str, str, dict[str, Any]]) -> list[Component]:
     return found
 
 
-def test_a_candidate_with_an_unmet_need_is_passed_over_and_the_plan_says_why(shelf: Shelf) -> None:
+def test_candidate_with_unmet_dependency_is_skipped_with_reason(shelf: Shelf) -> None:
     shelf.package("best", "tool", priority=5, deps={"compiler": {"tags": "compiler,python"}})
     shelf.package("plain", "tool")
     choice = shelf.resolver().resolve("tool")
@@ -46,7 +46,7 @@ def test_a_candidate_with_an_unmet_need_is_passed_over_and_the_plan_says_why(she
     assert "nothing has the tag 'compiler'" in row[1]
 
 
-def test_a_need_further_down_falls_back_too(shelf: Shelf) -> None:
+def test_transitive_dependency_falls_back_too(shelf: Shelf) -> None:
     shelf.package("top", "top", deps={"part": {"tags": "part"}})
     shelf.package("part-a", "part", deps={"x": {"tags": "no-such"}})
     shelf.package("part-b", "part")
@@ -55,7 +55,7 @@ def test_a_need_further_down_falls_back_too(shelf: Shelf) -> None:
     assert taken(choice.deps["part"]) == "local:package:part-b"
 
 
-def test_when_no_candidate_can_be_had_each_is_named_with_its_reason(shelf: Shelf) -> None:
+def test_every_failed_candidate_is_named_with_reason(shelf: Shelf) -> None:
     shelf.package("one", "tool", deps={"x": {"tags": "absent-a"}})
     shelf.package("two", "tool", deps={"x": {"tags": "absent-b"}})
     with pytest.raises(NotFoundError, match="none of the packages with the tags tool, requested by you") as caught:
@@ -64,7 +64,7 @@ def test_when_no_candidate_can_be_had_each_is_named_with_its_reason(shelf: Shelf
     assert "rejected two: nothing has the tag 'absent-b'" in caught.value.hint
 
 
-def test_a_package_that_needs_itself_is_passed_over(shelf: Shelf) -> None:
+def test_self_dependent_package_is_skipped(shelf: Shelf) -> None:
     shelf.package("selfish", "tool", priority=9, deps={"me": {"tags": "selfish"}})
     shelf.package("honest", "tool")
     choice = shelf.resolver().resolve("tool")
@@ -74,13 +74,13 @@ def test_a_package_that_needs_itself_is_passed_over(shelf: Shelf) -> None:
         shelf.resolver().resolve("selfish")
 
 
-def test_packages_that_all_need_each_other_end_in_an_error_and_not_in_a_search_of_all_orders() -> None:
+def test_mutually_dependent_packages_fail_quickly() -> None:
     rows = [("many", f"p{number}", {"tags": ["t"], "deps": {"x": {"tags": "t"}}}) for number in range(40)]
     with pytest.raises(NotFoundError, match="can be installed"):
-        Resolver(Surroundings(Listed(packages(*rows)))).resolve("t")
+        Resolver(Context(Listed(packages(*rows)))).resolve("t")
 
 
-def test_what_a_candidate_asked_of_python_is_forgotten_when_it_is_passed_over(shelf: Shelf) -> None:
+def test_python_requirements_of_skipped_candidate_are_dropped(shelf: Shelf) -> None:
     shelf.python("numpy")
     shelf.package("old", "tool", priority=1, deps={
         "numpy": {"tags": "lib-numpy", "version": "<2"}, "gone": {"tags": "absent"},
@@ -94,34 +94,34 @@ def test_what_a_candidate_asked_of_python_is_forgotten_when_it_is_passed_over(sh
     assert numpy.requirement == "numpy>=2"
 
 
-def test_ours_comes_before_a_stranger_s_whatever_its_priority_and_tags() -> None:
+def test_our_package_comes_before_foreign_one() -> None:
     found = packages(
         ("strange", "coco", {"tags": ["tool", "coco"], "priority": 99}),
         ("ours", "coco-api", {"tags": ["tool", "coco", "api", "more"]}),
     )
     own = frozenset({"ours", "local"})
-    choice = Resolver(Surroundings(Listed(found), own=own)).resolve("tool,coco")
+    choice = Resolver(Context(Listed(found), own=own)).resolve("tool,coco")
     assert taken(choice) == "ours:package:coco-api"
     assert choice.passed_over == (("coco", "coco-api is preferred: its repository is closer"),)
-    theirs = Resolver(Surroundings(Listed(found), own=own), home="strange").resolve("tool,coco")
+    theirs = Resolver(Context(Listed(found), own=own), home="strange").resolve("tool,coco")
     assert taken(theirs) == "strange:package:coco"
 
 
-def test_a_package_s_own_repository_comes_first_for_what_it_needs() -> None:
+def test_own_repository_comes_first_for_dependencies() -> None:
     found = packages(
         ("strange", "model", {"tags": ["model"], "deps": {"labels": {"tags": "labels"}}}),
         ("strange", "labels", {"tags": ["labels"]}),
         ("ours", "labels", {"tags": ["labels"]}),
     )
     own = frozenset({"ours"})
-    choice = Resolver(Surroundings(Listed(found), own=own)).resolve("model")
+    choice = Resolver(Context(Listed(found), own=own)).resolve("model")
     assert isinstance(choice, NewPackage)
     assert taken(choice.deps["labels"]) == "strange:package:labels"
-    assert taken(Resolver(Surroundings(Listed(found), own=own)).resolve("labels")) == "ours:package:labels"
+    assert taken(Resolver(Context(Listed(found), own=own)).resolve("labels")) == "ours:package:labels"
 
 
 @pytest.mark.parametrize("how", ["repository and name", "repository and uid", "uid", "module and uid"])
-def test_an_entry_is_asked_for_by_its_own_names(how: str) -> None:
+def test_entry_is_requested_by_its_names(how: str) -> None:
     found = packages(("one", "same", {"tags": ["tool"]}), ("two", "same", {"tags": ["tool"]}))
     uid = found[1].entry.uid
     word = {
@@ -130,19 +130,19 @@ def test_an_entry_is_asked_for_by_its_own_names(how: str) -> None:
         "uid": uid,
         "module and uid": f"package:{uid}",
     }[how]
-    resolver = Resolver(Surroundings(Listed(found), own=frozenset({"one"})))
+    resolver = Resolver(Context(Listed(found), own=frozenset({"one"})))
     assert taken(resolver.resolve(word)) == "two:package:same"
     assert taken(resolver.resolve("same")) == "one:package:same"
 
 
-def test_a_name_that_is_none_is_an_error_that_names_the_nearest() -> None:
+def test_unknown_name_suggests_nearest() -> None:
     found = packages(("one", "same", {"tags": ["tool"]}))
     with pytest.raises(NotFoundError, match="there is no two:package:same") as caught:
-        Resolver(Surroundings(Listed(found))).resolve("two:package:same")
+        Resolver(Context(Listed(found))).resolve("two:package:same")
     assert "one:package:same" in caught.value.hint
 
 
-def test_candidates_of_one_name_are_shown_with_their_repositories() -> None:
+def test_candidates_of_one_name_are_listed_with_repositories() -> None:
     found = packages(("local", "tool", {"tags": ["tool"]}), ("other", "tool", {"tags": ["tool"]}))
-    choice = Resolver(Surroundings(Listed(found))).resolve("tool")
+    choice = Resolver(Context(Listed(found))).resolve("tool")
     assert [name for name, _ in choice.passed_over] == ["other:package:tool"]

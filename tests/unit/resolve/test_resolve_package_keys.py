@@ -1,4 +1,4 @@
-"""A misspelt key of a package is refused with the nearest one; an author's own and stock CK's keys are not."""
+"""A misspelt key of a package is rejected with the nearest one; an author's own and stock CK's keys are accepted."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def _package(**meta: Any) -> Entry:
         ({"dataset": {"image": "x"}}, "did you mean images?"),
     ],
 )
-def test_misspelt_key_is_refused_with_the_nearest(meta: dict[str, Any], said: str) -> None:
+def test_misspelt_key_suggests_nearest(meta: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read_component(_package(**meta))
     assert said in caught.value.what
     assert "meta.json" in caught.value.what
 
 
-def test_keys_of_authors_and_of_stock_ck_are_free() -> None:
+def test_author_and_stock_keys_are_allowed() -> None:
     stock = {"suggested_path": "a", "customize": {"version": "1"}, "use_scripts_from_another_entry": {}}
     model = {"format": "onnx", "x-paper": "1512.02325", "side": 300, "score_above": 0.1}
     deps = {"numpy": {"tags": "numpy", "local": "yes", "sort": 10, "x-why": "speed"}}
@@ -55,7 +55,7 @@ def test_keys_of_authors_and_of_stock_ck_are_free() -> None:
     assert component.name == "mine"
 
 
-def test_install_says_the_key(ck: Ck) -> None:
+def test_install_reports_the_key(ck: Ck) -> None:
     _package(variatons={})
     done = ck("install", "package:mine", "--dry-run")
     assert done.code != 0

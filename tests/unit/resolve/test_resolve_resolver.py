@@ -1,4 +1,4 @@
-"""`Resolver`: what a need is met with, and why."""
+"""`Resolver`: what satisfies a dependency, and why."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from ck_repo.errors import ConflictError, NotFoundError
 from ck_repo.resolve import explain
 from ck_repo.resolve.catalogue import Listed
+from ck_repo.resolve.context import Context
 from ck_repo.resolve.plan import InstalledPackage, NewPackage, PythonPackage, RegisteredFile, in_order, variant_of
 from ck_repo.resolve.resolver import Resolver, install_key
-from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.store.installed import REGISTERED, Installed, RecipeEntry
 
 if TYPE_CHECKING:
@@ -24,39 +24,39 @@ def registered(name: str, tags: str, **more: Any) -> Installed:
 
 
 def installed(shelf: Shelf, alias: str) -> dict[str, Installed]:
-    """What an installation of the package leaves."""
+    """The result of installing the package."""
     choice = shelf.resolver().resolve(alias)
     assert isinstance(choice, NewPackage)
     recipe = RecipeEntry(uid=choice.variant.component.entry.uid)
     return {choice.key: Installed(component=recipe, variations=choice.variant.chosen, path="/there")}
 
 
-def taken(shelf: Shelf, tags: str, version: str = "", **surroundings: Any) -> str:
-    choice = shelf.resolver(**surroundings).resolve(tags, version)
+def taken(shelf: Shelf, tags: str, version: str = "", **read_context: Any) -> str:
+    choice = shelf.resolver(**read_context).resolve(tags, version)
     variant = variant_of(choice)
     return variant.component.entry.alias if variant else choice.name
 
 
-def test_all_tags_have_to_be_there_and_none_of_the_excluded(shelf: Shelf) -> None:
+def test_tags_are_required_or_excluded(shelf: Shelf) -> None:
     shelf.package("big", "model,onnx,side.1200")
     shelf.package("small", "model,onnx,side.300")
     assert taken(shelf, "model,side.300") == "small"
     assert taken(shelf, "model,-side.300") == "big"
 
 
-def test_a_version_range_decides(shelf: Shelf) -> None:
+def test_version_range_decides(shelf: Shelf) -> None:
     for version in ("1.0", "1.9", "2.1"):
         shelf.package(f"tool-{version}", "tool", version=version)
     assert taken(shelf, "tool", ">=1.5,<2") == "tool-1.9"
     assert taken(shelf, "tool", "~=2.0") == "tool-2.1"
-    assert taken(shelf, "tool,1.9") == taken(shelf, "tool,v1.9") == "tool-1.9"  # a tag that reads as a version is one
+    assert taken(shelf, "tool,1.9") == taken(shelf, "tool,v1.9") == "tool-1.9"  # a tag that looks like a version is one
     with pytest.raises(NotFoundError, match=r"tags tool in a version >=3") as caught:
         taken(shelf, "tool", ">=3")
     assert "rejected tool-1.0: its version 1.0 is not in >=3" in caught.value.hint
 
 
 @pytest.mark.parametrize("where", ["package", "variation", "registered"])
-def test_a_tag_that_reads_as_a_version_and_is_somebody_s_tag_stays_a_tag(shelf: Shelf, where: str) -> None:
+def test_version_like_tag_stays_a_tag(shelf: Shelf, where: str) -> None:
     tags = "loadgen,1.0" if where == "package" else "loadgen"
     variations: dict[str, Any] = {"1.0": {}} if where == "variation" else {}
     shelf.package("loadgen", tags, version="4.1.30", variations=variations)
@@ -64,14 +64,14 @@ def test_a_tag_that_reads_as_a_version_and_is_somebody_s_tag_stays_a_tag(shelf: 
     assert taken(shelf, "loadgen,1.0", registered=mine) == ("mine" if mine else "loadgen")
 
 
-def test_two_variations_of_one_group_are_a_conflict_that_names_them(shelf: Shelf) -> None:
+def test_two_variations_of_one_group_conflict(shelf: Shelf) -> None:
     rows = {name: {"group": "opset"} for name in ("opset-8", "opset-11")}
     shelf.package("ssd", "model", variations=rows)
     with pytest.raises(ConflictError, match="opset-11 and opset-8 exclude each other"):
         taken(shelf, "model,opset-8,opset-11")
 
 
-def test_a_dependency_counts_only_under_its_conditions(shelf: Shelf) -> None:
+def test_conditional_dependency(shelf: Shelf) -> None:
     shelf.python("onnxruntime")
     shelf.python("torch")
     rows = {
@@ -84,7 +84,7 @@ def test_a_dependency_counts_only_under_its_conditions(shelf: Shelf) -> None:
     assert set(shelf.resolver().with_options(backend="torch").dependencies(deps, "program")) == {"torch"}
 
 
-def test_added_tags_take_the_place_of_the_default_ones(shelf: Shelf) -> None:
+def test_added_tags_replace_default_ones(shelf: Shelf) -> None:
     shelf.package("demo", "model,demo")
     shelf.package("ssd", "model,ssd")
     deps = shelf.package("program", deps={"weights": {"tags": "model", "default_tags": "demo"}}).deps
@@ -92,7 +92,7 @@ def test_added_tags_take_the_place_of_the_default_ones(shelf: Shelf) -> None:
     assert shelf.resolver().dependencies(deps, "program", added={"weights": ["ssd"]})["weights"].name == "ssd"
 
 
-def test_what_is_registered_comes_first_and_the_latest_of_it(shelf: Shelf) -> None:
+def test_latest_registered_component_comes_first(shelf: Shelf) -> None:
     shelf.package("ssd", "model,ssd", priority=9)
     choice = shelf.resolver(registered=[registered("new", "model,ssd"), registered("old", "model,ssd")]).resolve("model")
     assert (type(choice), choice.name, choice.ready) == (RegisteredFile, "new", True)
@@ -102,7 +102,7 @@ def test_what_is_registered_comes_first_and_the_latest_of_it(shelf: Shelf) -> No
     )
 
 
-def test_what_is_gone_or_changed_is_passed_over_with_the_reason(shelf: Shelf) -> None:
+def test_missing_or_changed_component_is_skipped_with_reason(shelf: Shelf) -> None:
     shelf.package("ssd", "model,ssd")
     gone = registered("mine.onnx", "model,ssd", problem="/mine.onnx is gone", uid="a" * 16)
     choice = shelf.resolver(registered=[gone]).resolve("model")
@@ -111,14 +111,14 @@ def test_what_is_gone_or_changed_is_passed_over_with_the_reason(shelf: Shelf) ->
 
 
 @pytest.mark.parametrize("asked", ["model,mine", "a" * 16, "mine.onnx"], ids=["by tags", "by uid", "by name"])
-def test_when_nothing_else_is_there_what_is_gone_is_the_reason(asked: str) -> None:
+def test_missing_component_is_the_reason_without_alternatives(asked: str) -> None:
     gone = registered("mine.onnx", "model,mine", problem="/mine.onnx is gone", uid="a" * 16)
     with pytest.raises(NotFoundError) as caught:
-        Resolver(Surroundings(Listed([]), registered=[gone])).resolve(asked)
+        Resolver(Context(Listed([]), registered=[gone])).resolve(asked)
     assert "/mine.onnx is gone" in str(caught.value)
 
 
-def test_what_is_installed_comes_before_what_is_not(shelf: Shelf) -> None:
+def test_installed_component_comes_before_others(shelf: Shelf) -> None:
     shelf.package("a-new-one", "tool", priority=5)
     shelf.package("old", "tool")
     there = installed(shelf, "old")
@@ -127,7 +127,7 @@ def test_what_is_installed_comes_before_what_is_not(shelf: Shelf) -> None:
     assert choice.passed_over == (("a-new-one", "old is preferred: it is already installed"),)
 
 
-def test_what_is_below_zero_comes_last_even_if_it_is_installed(shelf: Shelf) -> None:
+def test_negative_priority_comes_last_even_if_installed(shelf: Shelf) -> None:
     shelf.package("aside", "tool,special", priority=-1)
     shelf.package("usual", "tool")
     there = installed(shelf, "aside")
@@ -143,7 +143,7 @@ def test_what_is_below_zero_comes_last_even_if_it_is_installed(shelf: Shelf) -> 
         ({}, "its name sorts first"),
     ],
 )
-def test_among_equals_priority_then_plainness_then_the_name(shelf: Shelf, other: dict[str, Any], why: str) -> None:
+def test_ties_are_broken_by_priority_simplicity_and_name(shelf: Shelf, other: dict[str, Any], why: str) -> None:
     shelf.package("z-other", **{"tags": "tool", **other})
     shelf.package("first", "tool")
     choice = shelf.resolver().resolve("tool")
@@ -151,7 +151,7 @@ def test_among_equals_priority_then_plainness_then_the_name(shelf: Shelf, other:
     assert choice.passed_over == (("z-other", f"first is preferred: {why}"),)
 
 
-def test_the_plan_does_not_hang_on_the_order_of_the_packages(shelf: Shelf) -> None:
+def test_plan_does_not_depend_on_package_order(shelf: Shelf) -> None:
     shelf.python("numpy", ">=1.24")
     for number in range(6):
         deps = {"numpy": {"tags": "numpy", "version": f"<{number + 2}"}, "base": {"tags": "base"}}
@@ -163,14 +163,14 @@ def test_the_plan_does_not_hang_on_the_order_of_the_packages(shelf: Shelf) -> No
         assert explain.as_data({"tool": shelf.resolver().resolve("tool")}) == plan
 
 
-def test_a_circle_is_named(shelf: Shelf) -> None:
+def test_cycle_is_named(shelf: Shelf) -> None:
     for name, needs in (("a", "b"), ("b", "c"), ("c", "b")):
         shelf.package(name, name, deps={needs: {"tags": needs}})
     with pytest.raises(ConflictError, match="circular dependencies: b → c → b"):
         taken(shelf, "a")
 
 
-def test_pins_that_exclude_each_other_name_both_who_ask(shelf: Shelf) -> None:
+def test_conflicting_pins_name_both_requesters(shelf: Shelf) -> None:
     shelf.python("numpy")
     shelf.package("old", "old", deps={"numpy": {"tags": "numpy", "version": "==1.26.4"}})
     shelf.package("new", "new", deps={"numpy": {"tags": "numpy", "version": ">=2"}, "old": {"tags": "old"}})
@@ -179,7 +179,7 @@ def test_pins_that_exclude_each_other_name_both_who_ask(shelf: Shelf) -> None:
 
 
 @pytest.mark.parametrize("present", ["", "2.1", "1.20"])
-def test_a_python_package_that_two_ask_for_is_installed_so_that_both_have_their_range(shelf: Shelf, present: str) -> None:
+def test_shared_python_package_satisfies_both_ranges(shelf: Shelf, present: str) -> None:
     shelf.python("numpy", ">=1.24")
     rows = {"first": {"tags": "numpy", "version": ">=1.26"}, "second": {"tags": "numpy", "version": "<2"}}
     resolver = shelf.resolver(python_packages={"numpy": present} if present else {})
@@ -188,7 +188,7 @@ def test_a_python_package_that_two_ask_for_is_installed_so_that_both_have_their_
     assert "numpy<2,>=1.26" in missing
 
 
-def test_a_python_package_of_the_venv_is_used_if_its_version_fits_all(shelf: Shelf) -> None:
+def test_venv_package_is_used_if_version_fits(shelf: Shelf) -> None:
     shelf.python("Some_Lib", ">=1.24")
     there = shelf.resolver(python_packages={"some-lib": "1.26"}).resolve("Some_Lib")
     assert isinstance(there, PythonPackage)
@@ -200,7 +200,7 @@ def test_a_python_package_of_the_venv_is_used_if_its_version_fits_all(shelf: She
     assert absent.requirement == "Some_Lib>=1.24"
 
 
-def test_an_unknown_tag_suggests_the_nearest(shelf: Shelf) -> None:
+def test_unknown_tag_suggests_nearest(shelf: Shelf) -> None:
     shelf.package("ssd", "model,ssd-mobilenet")
     shelf.package("words", "text,ssd-mobilenets")
     with pytest.raises(NotFoundError, match="nothing has the tag 'ssd-mobilnet'") as caught:
@@ -208,7 +208,7 @@ def test_an_unknown_tag_suggests_the_nearest(shelf: Shelf) -> None:
     assert "did you mean ssd-mobilenet?" in caught.value.hint
 
 
-def test_known_tags_that_nothing_has_together_tell_the_near_misses(shelf: Shelf) -> None:
+def test_near_misses_of_known_tags_are_listed(shelf: Shelf) -> None:
     shelf.package("ssd", "model,onnx")
     shelf.package("net", "model,tflite")
     with pytest.raises(NotFoundError, match="nothing has all the tags model,onnx,tflite, requested by you") as caught:
@@ -220,7 +220,7 @@ def key(shelf: Shelf, tags: str) -> str:
     return shelf.resolver().resolve(tags).key
 
 
-def test_the_key_changes_with_variation_and_input_but_not_with_a_tool(shelf: Shelf) -> None:
+def test_key_depends_on_variation_and_input_but_not_on_tools(shelf: Shelf) -> None:
     data, tool = shelf.package("data", "data"), shelf.package("tool", "tool")
     deps = {"data": {"tags": "data"}, "tool": {"tags": "tool", "tool": True}}
     shelf.package("made", "made", deps=deps, variations={"big": {"group": "size"}})
@@ -234,7 +234,7 @@ def test_the_key_changes_with_variation_and_input_but_not_with_a_tool(shelf: She
     assert key(shelf, "made") != base
 
 
-def test_the_key_changes_with_what_it_stands_for_and_with_nothing_else(shelf: Shelf) -> None:
+def test_key_depends_only_on_its_declared_inputs(shelf: Shelf) -> None:
     one = shelf.package("one", model={"side": 1, "row": 2}, file="f")
     same = shelf.package("two", file="f", model={"row": 2, "side": 1})
     other = shelf.package("three", file="f", model={"row": 2, "side": 3})
@@ -243,7 +243,7 @@ def test_the_key_changes_with_what_it_stands_for_and_with_nothing_else(shelf: Sh
     assert len({base, install_key(other, ("x", "y"), {}), install_key(one, ("x",), {}), install_key(one, (), {"d": "2"})}) == 4
 
 
-def test_what_was_asked_for_and_why_is_in_the_plan(shelf: Shelf) -> None:
+def test_plan_records_request_and_reasons(shelf: Shelf) -> None:
     shelf.python("numpy", ">=1.24")
     shelf.package("made", "made", name="Made thing", version="1.2", deps={"numpy": {"tags": "numpy"}})
     choices = {"made": shelf.resolver().resolve("made", ">=1")}

@@ -1,4 +1,4 @@
-"""A component's variations are chosen by the tags that are asked for."""
+"""A component's variations are selected by the requested tags."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def chosen(thing: Component, wanted: str, excluded: tuple[str, ...] = ()) -> tup
         ("model,tflite", "it has no tag tflite"),
     ],
 )
-def test_a_name_or_a_tag_calls_for_a_variation_and_the_default_stands_in(wanted: str, expected: object) -> None:
+def test_variation_is_selected_by_name_tag_or_default(wanted: str, expected: object) -> None:
     assert chosen(component(*OPSETS), wanted) == expected
 
 
-def test_variations_of_different_groups_go_together_and_their_tags_too() -> None:
+def test_variations_of_different_groups_combine() -> None:
     variant = choose(component(*OPSETS, Variation("int8", "precision", tags=("quantized",))), ["int8"])
     assert isinstance(variant, Variant)
     assert variant.chosen == ("int8", "opset-8")
@@ -51,23 +51,23 @@ def test_variations_of_different_groups_go_together_and_their_tags_too() -> None
     assert variant.label == "thing (int8, opset-8)"
 
 
-def test_a_default_without_a_group_is_taken_unless_it_is_excluded() -> None:
+def test_ungrouped_default_is_used_unless_excluded() -> None:
     thing = component(Variation("verified", default=True))
     assert chosen(thing, "model") == ("verified",)
     assert chosen(thing, "model", ("verified",)) == ()
 
 
-def test_an_excluded_tag_is_the_reason() -> None:
+def test_excluded_tag_is_the_reason() -> None:
     assert chosen(component(*OPSETS), "model", ("onnx",)) == "it has the tag onnx, which is excluded"
 
 
-def test_a_tag_that_two_share_goes_with_the_one_that_is_named() -> None:
+def test_shared_tag_selects_named_variation() -> None:
     shared = [Variation(name, "kind", default=name == "one", tags=("fp32",)) for name in ("one", "two")]
     assert chosen(component(*shared), "fp32,two") == ("two",)
     assert chosen(component(*shared), "fp32,one") == ("one",)
 
 
-def test_a_variation_s_dependency_takes_the_place_of_the_component_s() -> None:
+def test_variation_dependency_replaces_component_dependency() -> None:
     base = component(Variation("new", deps=(Dependency("numpy", ("numpy",), ">=2"),)))
     thing = Component(**{**vars(base), "deps": (Dependency("numpy", ("numpy",), "<2"), Dependency("cv", ("cv",)))})
     variant = choose(thing, ["new"])
@@ -90,9 +90,7 @@ def things(draw: st.DrawFn) -> Component:
 @given(
     things(), st.sets(st.sampled_from("m" + NAMES + TAGS), max_size=4), st.sets(st.sampled_from("m" + NAMES + TAGS), max_size=1)
 )
-def test_what_is_chosen_has_what_is_wanted_and_one_of_each_group(
-    thing: Component, wanted: set[str], excluded: set[str]
-) -> None:
+def test_selection_has_requested_variations_and_one_per_group(thing: Component, wanted: set[str], excluded: set[str]) -> None:
     variant = choose(thing, wanted, excluded)
     assert variant == choose(thing, sorted(wanted, reverse=True), excluded)
     if isinstance(variant, Variant):
@@ -103,7 +101,7 @@ def test_what_is_chosen_has_what_is_wanted_and_one_of_each_group(
 
 
 @given(things(), st.sets(st.sampled_from(NAMES), max_size=3))
-def test_a_variant_is_found_again_by_its_own_tags(thing: Component, wanted: set[str]) -> None:
+def test_variant_is_found_by_its_tags(thing: Component, wanted: set[str]) -> None:
     variant = choose(thing, wanted)
     if isinstance(variant, Variant):
         assert choose(thing, variant.tags) == variant

@@ -1,4 +1,4 @@
-"""Versions and ranges: what is a version, what lies in a range, what ranges have in common."""
+"""Versions and ranges: valid versions, membership and intersection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RANGES = st.lists(st.builds("{}{}".format, st.sampled_from([">=", "<=", "<", ">"
     ("reads", "tags"),
     [(True, "1.6.0 v1.0 1.0rc1 2.0.post1 1.0.dev3"), (False, "2017 opset-8 side.300 fp32 count.200 1. v 1.6.0-cpu")],
 )
-def test_which_tags_read_as_a_version(reads: bool, tags: str) -> None:
+def test_version_like_tags(reads: bool, tags: str) -> None:
     assert {tag: is_version(tag) for tag in tags.split()} == dict.fromkeys(tags.split(), reads)
 
 
@@ -35,23 +35,23 @@ def test_which_tags_read_as_a_version(reads: bool, tags: str) -> None:
         ("unknown", ">=1", False),
     ],
 )
-def test_whether_a_version_lies_in_a_range(version: str, wanted: str, lies: bool) -> None:
+def test_version_in_range(version: str, wanted: str, lies: bool) -> None:
     assert satisfies(version, wanted) is lies
 
 
-def test_a_range_that_is_none_is_told_with_its_place_and_an_example() -> None:
+def test_invalid_range_is_reported_with_place_and_example() -> None:
     with pytest.raises(ConfigError, match=r"deps\.numpy: '=>1' is not a version range") as caught:
         range_of("=>1", "deps.numpy")
     assert ">=1.17,<2" in caught.value.hint
 
 
-def test_pins_that_exclude_each_other_name_both_who_ask() -> None:
+def test_conflicting_pins_name_both_requesters() -> None:
     with pytest.raises(ConflictError, match=r"numpy: model-a needs ==1\.0, but model-b needs ==2\.0"):
         joined([("1.0", "model-a"), (">=0.5", "model-c"), ("2.0", "model-b")], "numpy")
 
 
 @given(st.lists(RANGES, max_size=4), VERSIONS)
-def test_a_joined_range_allows_what_all_allow(ranges: list[list[str]], version: str) -> None:
+def test_joined_range_is_the_intersection(ranges: list[list[str]], version: str) -> None:
     rows = [(",".join(row), f"asker {number}") for number, row in enumerate(ranges)]
     allowed = all(satisfies(version, text) for text, _ in rows)
     try:

@@ -1,4 +1,4 @@
-"""The checker on whole submissions: clean as they are, and each way of spoiling them found by its own rule."""
+"""The checker on complete submissions: no findings as they are, and each mutation is found by its own rule."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ck_repo.rounds.truncate import truncate_tree
 from ck_repo.rounds.user_conf import look_up, parse_conf
 
 Ck = Callable[..., Any]
-Spoil = Callable[[Path], object]
+Damage = Callable[[Path], object]
 OURS = f"closed/{trees.SUBMITTER}"
 NAME = trees.SYSTEM
 SYSTEM = f"{OURS}/systems/{NAME}.json"
@@ -50,58 +50,58 @@ def detail(scenario: str = "Offline", model: str = "ssd-mobilenet") -> str:
     return f"{result(scenario, model)}/performance/run_1/mlperf_log_detail.txt"
 
 
-# the ways of spoiling
+# mutations
 
 
-def value(file: str, key: str, new: str) -> Spoil:
-    """Give a key of a detail log another value."""
+def value(file: str, key: str, new: str) -> Damage:
+    """Set a key of a detail log."""
 
-    def spoil(tree: Path) -> None:
+    def damage(tree: Path) -> None:
         text = (tree / file).read_text()
         changed, count = re.subn(rf'("key": "{re.escape(key)}", "value": )("[^"]*"|[^,]+)', rf"\g<1>{new}", text)
         assert count, f"{key} is not in {file}"
         (tree / file).write_text(changed)
 
-    return spoil
+    return damage
 
 
-def error_event(file: str) -> Spoil:
-    def spoil(tree: Path) -> None:
+def error_event(file: str) -> Damage:
+    def damage(tree: Path) -> None:
         text = (tree / file).read_text()
         (tree / file).write_text(text.replace('"is_error": false', '"is_error": true', 1))
 
-    return spoil
+    return damage
 
 
-def gone(file: str) -> Spoil:
-    def spoil(tree: Path) -> None:
+def gone(file: str) -> Damage:
+    def damage(tree: Path) -> None:
         path = tree / file
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    return spoil
+    return damage
 
 
-def text(file: str, old: str, new: str) -> Spoil:
-    def spoil(tree: Path) -> None:
+def text(file: str, old: str, new: str) -> Damage:
+    def damage(tree: Path) -> None:
         before = (tree / file).read_text()
         assert re.search(old, before, re.S), f"{old} is not in {file}"
         (tree / file).write_text(re.sub(old, new, before, count=1, flags=re.S))
 
-    return spoil
+    return damage
 
 
-def appended(file: str, more: str) -> Spoil:
-    def spoil(tree: Path) -> None:
+def appended(file: str, more: str) -> Damage:
+    def damage(tree: Path) -> None:
         with open(tree / file, "a", encoding="utf-8") as opened:
             opened.write(more)
 
-    return spoil
+    return damage
 
 
-def key(file: str, name: str, new: Any) -> Spoil:
-    """Give a key of a JSON file another value; none takes it out."""
+def key(file: str, name: str, new: Any) -> Damage:
+    """Set a key of a JSON file; None removes it."""
 
-    def spoil(tree: Path) -> None:
+    def damage(tree: Path) -> None:
         content = json.loads((tree / file).read_text())
         assert name in content
         content[name] = new
@@ -109,18 +109,18 @@ def key(file: str, name: str, new: Any) -> Spoil:
             del content[name]
         (tree / file).write_text(json.dumps(content, indent=2))
 
-    return spoil
+    return damage
 
 
-def moved(old: str, new: str) -> Spoil:
+def moved(old: str, new: str) -> Damage:
     return lambda tree: shutil.move(str(tree / old), str(tree / new))
 
 
-def copied(old: str, new: str) -> Spoil:
+def copied(old: str, new: str) -> Damage:
     return lambda tree: shutil.copy(tree / old, tree / new)
 
 
-def cut(file: str) -> Spoil:
+def cut(file: str) -> Damage:
     return lambda tree: (tree / file).write_bytes((tree / file).read_bytes()[:-200])
 
 
@@ -138,15 +138,15 @@ def seeds_of_v1_1(tree: Path) -> None:
 
 
 def without_rate(tree: Path) -> None:
-    """Offline's result from a SingleStream log that lacks the rate."""
+    """Offline's result from a SingleStream log without the rate."""
     shutil.copy(tree / detail("SingleStream"), tree / detail())
     text(detail(), "result_qps_without_loadgen_overhead", "result_other")(tree)
 
 
-def power(*left_out: str, more: str = "") -> Spoil:
-    """Add a power measurement without some of its files, or with a file that should not be so."""
+def power(*left_out: str, more: str = "") -> Damage:
+    """Add a power measurement without some of its files, or with a wrong file."""
 
-    def spoil(tree: Path) -> None:
+    def damage(tree: Path) -> None:
         add_power(tree)
         if more:
             (tree / result() / "performance" / more).write_text("{")
@@ -154,7 +154,7 @@ def power(*left_out: str, more: str = "") -> Spoil:
             path = tree / result() / "performance" / name
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    return spoil
+    return damage
 
 
 def add_power(tree: Path, scenario: str = "Offline", channels: str = "") -> None:
@@ -180,8 +180,8 @@ def renamed_keys(tree: Path) -> None:
     path.write_text(path.read_text().replace("result_samples_per_second", "result_tokens_per_second"))
 
 
-SPOILT: list[tuple[str, Spoil, str, str, str]] = [
-    # what is done, how, the rule that finds it, its severity, a part of what it says was seen
+DAMAGED: list[tuple[str, Damage, str, str, str]] = [
+    # description, mutation, rule, severity, part of the message
     ("INVALID", value(detail(), "result_validity", '"INVALID"'), "valid", "rejected", "INVALID"),
     ("no verdict", text(detail(), r'"result_validity"', '"result_other"'), "valid", "rejected", "no result"),
     ("an error event", error_event(detail()), "errors", "rejected", "1, the first"),
@@ -314,7 +314,7 @@ SPOILT: list[tuple[str, Spoil, str, str, str]] = [
 ]  # fmt: skip
 
 
-def test_published_submissions_are_clean_but_for_their_code_which_is_not_here(data: Path) -> None:
+def test_published_submissions_only_lack_their_code(data: Path) -> None:
     report = check_tree(load_round(), data / "results_v1.0")
     assert len(report.results) == 16
     assert {row.status for row in report.results} == {"accepted"}
@@ -322,7 +322,7 @@ def test_published_submissions_are_clean_but_for_their_code_which_is_not_here(da
     assert report.stray == []
 
 
-def test_a_whole_tree_has_no_finding_at_all(made: Submissions) -> None:
+def test_complete_tree_has_no_findings(made: Submissions) -> None:
     """Both divisions; SingleStream, MultiStream, Server and Offline; edge and datacenter."""
     report = check_tree(load_round(), made.root)
     assert len(report.results) == made.count
@@ -331,9 +331,9 @@ def test_a_whole_tree_has_no_finding_at_all(made: Submissions) -> None:
     assert report.stray == []
 
 
-@pytest.mark.parametrize(("spoil", "rule", "severity", "seen"), [row[1:] for row in SPOILT], ids=[row[0] for row in SPOILT])
-def test_each_way_of_spoiling_is_found_by_its_own_rule(tree: Path, spoil: Spoil, rule: str, severity: str, seen: str) -> None:
-    spoil(tree)
+@pytest.mark.parametrize(("damage", "rule", "severity", "seen"), [row[1:] for row in DAMAGED], ids=[row[0] for row in DAMAGED])
+def test_each_mutation_is_found_by_its_own_rule(tree: Path, damage: Damage, rule: str, severity: str, seen: str) -> None:
+    damage(tree)
     report = check_tree(load_round(), tree)
     found = [each for row in report.results for each in row.findings] + report.stray + report.folders
     mine = [each for each in found if each.rule == rule]
@@ -347,13 +347,13 @@ def test_each_way_of_spoiling_is_found_by_its_own_rule(tree: Path, spoil: Spoil,
         assert [str(each) for row in report.rejected for each in row.findings if each.severity == "rejected"] == []
 
 
-def test_there_are_more_than_fifty_ways_and_every_rule_has_one() -> None:
-    assert len(SPOILT) >= 50
-    others = {"code", "run", "power-json", "early-stopping", "model-empty", "system-missing"}  # tested by themselves
-    assert {row[2] for row in SPOILT} | others == set(load_round().submission.advice)
+def test_over_fifty_mutations_cover_every_rule() -> None:
+    assert len(DAMAGED) >= 50
+    others = {"code", "run", "power-json", "early-stopping", "model-empty", "system-missing"}  # tested separately
+    assert {row[2] for row in DAMAGED} | others == set(load_round().submission.advice)
 
 
-def test_a_finding_names_the_line(tree: Path) -> None:
+def test_finding_names_the_line(tree: Path) -> None:
     value(detail(), "effective_qsl_rng_seed", "1")(tree)
     (found,) = [each for row in check_tree(load_round(), tree).results for each in row.findings]
     line = (tree / detail()).read_text().splitlines()[found.line - 1]
@@ -363,7 +363,7 @@ def test_a_finding_names_the_line(tree: Path) -> None:
     assert '"status"' in (tree / SYSTEM).read_text().splitlines()[found.line - 1]
 
 
-def test_the_open_division_asks_for_no_accuracy_scenarios_or_compliance(tree: Path) -> None:
+def test_open_division_needs_no_accuracy_scenarios_or_compliance(tree: Path) -> None:
     gone(result("SingleStream"))(tree)
     gone(f"{OURS}/compliance")(tree)
     text(f"{result()}/accuracy/accuracy.txt", r"mAP=23\.125%", "mAP=1.0%")(tree)
@@ -386,13 +386,13 @@ def test_power_is_the_mean_within_the_run(tree: Path) -> None:
     assert len(list(read_samples(tree / result() / "performance/run_1/spl.txt"))) == 4
 
 
-def test_power_is_that_of_the_whole_meter_where_it_has_channels(tree: Path) -> None:
+def test_power_is_that_of_the_whole_meter_with_channels(tree: Path) -> None:
     add_power(tree, channels=",Ch1,Watts,20,Volts,230,Ch2,Watts,500,Volts,230")
     (row,) = [each for each in check_tree(load_round(), tree).results if each.power]
     assert (row.power, row.power_unit, row.findings) == (65.0, "W", [])
 
 
-def test_power_of_queries_one_by_one_is_the_energy_of_a_query(tree: Path) -> None:
+def test_single_query_power_is_energy_per_query(tree: Path) -> None:
     add_power(tree, "SingleStream")
     rate = read_detail(tree / detail("SingleStream")).number("result_qps_with_loadgen_overhead")
     assert rate
@@ -401,7 +401,7 @@ def test_power_of_queries_one_by_one_is_the_energy_of_a_query(tree: Path) -> Non
     assert row.power_unit == "J/query"
 
 
-def test_the_command_and_its_summary(ck: Ck, made: Submissions, tree: Path, tmp_path: Path) -> None:
+def test_command_and_summary(ck: Ck, made: Submissions, tree: Path, tmp_path: Path) -> None:
     answer = ck("check", "submission", f"--path={tree}", f"--csv={tmp_path / 's.csv'}", "--out=json")
     assert answer.code == 0
     rows = answer.json["results"]
@@ -436,7 +436,7 @@ def test_the_command_and_its_summary(ck: Ck, made: Submissions, tree: Path, tmp_
     assert NAME in ck("summarize", "submission", f"--path={tree}").out
 
 
-def test_the_summary_leaves_out_what_is_rejected(tree: Path) -> None:
+def test_summary_omits_rejected_results(tree: Path) -> None:
     value(detail(), "result_validity", '"INVALID"')(tree)
     rows = list(csv.DictReader(io.StringIO(summary_csv(load_round(), check_tree(load_round(), tree).results))))
     assert len(rows) == 5
@@ -448,7 +448,7 @@ def test_the_summary_leaves_out_what_is_rejected(tree: Path) -> None:
 
 @pytest.fixture
 def whole(tree: Path) -> tuple[Path, bytes]:
-    """A tree with one accuracy log as the harness left it."""
+    """A tree with one accuracy log as the harness wrote it."""
     records = [f'{{ "seq_id" : {at}, "qsl_idx" : {at}, "data" : "{"0" * 56}" }}' for at in range(900)]
     content = ("[\n" + ",\n".join(records) + "\n]\n").encode()
     folder = tree / result() / "accuracy"
@@ -457,7 +457,7 @@ def whole(tree: Path) -> tuple[Path, bytes]:
     return tree, content
 
 
-def test_truncation_is_that_of_the_rules_and_keeps_the_whole_log(ck: Ck, whole: tuple[Path, bytes], tmp_path: Path) -> None:
+def test_truncation_follows_rules_and_keeps_full_log(ck: Ck, whole: tuple[Path, bytes], tmp_path: Path) -> None:
     tree, content = whole
     answer = ck("truncate", "submission", f"--path={tree}", f"--backup={tmp_path / 'kept'}", "--out=json")
     (row,) = answer.json["lst"]
@@ -468,18 +468,18 @@ def test_truncation_is_that_of_the_rules_and_keeps_the_whole_log(ck: Ck, whole: 
     assert (tmp_path / "kept" / result() / "accuracy/mlperf_log_accuracy.json").read_bytes() == content
     assert check_tree(load_round(), tree).rejected == []
     again = ck("truncate", "submission", f"--path={tree}", f"--backup={tmp_path / 'kept2'}", "--out=json")
-    assert again.json["lst"] == []  # and the hash of the whole stays
+    assert again.json["lst"] == []  # and the hash of the full log stays
     assert hashlib.sha256(content).hexdigest() in (log.parent / "accuracy.txt").read_text()
 
 
-def test_truncation_into_a_copy_leaves_the_tree_as_it_is(whole: tuple[Path, bytes], tmp_path: Path) -> None:
+def test_truncation_to_a_copy_leaves_tree_unchanged(whole: tuple[Path, bytes], tmp_path: Path) -> None:
     tree, content = whole
     assert len(truncate_tree(load_round(), tree, output=tmp_path / "copy")) == 1
     assert (tree / result() / "accuracy/mlperf_log_accuracy.json").read_bytes() == content
     assert check_tree(load_round(), tmp_path / "copy").rejected == []
 
 
-def test_a_tree_is_not_copied_into_itself(whole: tuple[Path, bytes], tmp_path: Path) -> None:
+def test_tree_is_not_copied_into_itself(whole: tuple[Path, bytes], tmp_path: Path) -> None:
     tree, _ = whole
     (tmp_path / "link").symlink_to(tree)
     for output in (tree / "copy", tmp_path / "link/closed/copy"):
@@ -488,23 +488,21 @@ def test_a_tree_is_not_copied_into_itself(whole: tuple[Path, bytes], tmp_path: P
         assert not output.exists()
 
 
-def test_a_folder_of_the_user_is_taken_from_the_shells_shorthand(
-    ck: Ck, whole: tuple[Path, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tilde_is_expanded(ck: Ck, whole: tuple[Path, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tree, content = whole
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert ck("truncate", "submission", f"--path={tree}", "--backup=~/kept").code == 0
     assert (tmp_path / "home/kept" / result() / "accuracy/mlperf_log_accuracy.json").read_bytes() == content
 
 
-def test_truncation_of_a_tree_behind_a_link(whole: tuple[Path, bytes], tmp_path: Path) -> None:
+def test_truncation_of_linked_tree(whole: tuple[Path, bytes], tmp_path: Path) -> None:
     tree, content = whole
     (tmp_path / "link").symlink_to(tree)
     assert len(truncate_tree(load_round(), tmp_path / "link", backup=tmp_path / "kept")) == 1
     assert (tmp_path / "kept" / result() / "accuracy/mlperf_log_accuracy.json").read_bytes() == content
 
 
-def test_truncation_says_where_the_whole_logs_stay(ck: Ck, tree: Path, tmp_path: Path) -> None:
+def test_truncation_says_where_full_logs_are(ck: Ck, tree: Path, tmp_path: Path) -> None:
     assert ck("truncate", "submission", f"--path={tree}").code == 2
     assert ck("truncate", "submission", f"--path={tree}", f"--output={tmp_path}").code == 4
 
@@ -512,7 +510,7 @@ def test_truncation_says_where_the_whole_logs_stay(ck: Ck, tree: Path, tmp_path:
 # user.conf
 
 
-def test_the_more_special_setting_holds() -> None:
+def test_more_specific_setting_wins() -> None:
     rows = parse_conf(
         "# comment\n*.*.target_qps = 1\nssd-resnet34.*.target_qps = 2\n*.Offline.target_qps = 3 # why\nssd-large.Offline.target_qps = 4\n"
     )
@@ -554,12 +552,12 @@ def test_the_more_special_setting_holds() -> None:
         ("*.Offlin.target_qps = 1", False),
     ],
 )
-def test_what_a_user_may_set(line: str, allowed: bool) -> None:
+def test_settings_a_user_may_change(line: str, allowed: bool) -> None:
     (row,) = parse_conf(line)
     assert (row.refusal(rules_for(load_round(), "ssd-mobilenet")) == "") is allowed
 
 
-def test_results_of_the_other_benchmarks_are_not_looked_at(ck: Ck, tree: Path) -> None:
+def test_results_of_other_benchmarks_are_skipped(ck: Ck, tree: Path) -> None:
     shutil.copytree(tree / result(), tree / OURS / "results" / NAME / "resnet50/Offline")
     shutil.copytree(tree / result(), tree / OURS / "results/Big/bert-99/Offline")
     shutil.copy(tree / SYSTEM, tree / OURS / "systems/Big.json")
@@ -568,7 +566,7 @@ def test_results_of_the_other_benchmarks_are_not_looked_at(ck: Ck, tree: Path) -
     assert "2 of other benchmarks were skipped" in ck("check", "submission", f"--path={tree}").out
 
 
-def test_status_is_that_of_the_gravest_finding(tree: Path) -> None:
+def test_status_is_that_of_worst_finding(tree: Path) -> None:
     row: Checked = check_tree(load_round(), tree).results[0]
     assert row.status == "accepted"
     row.add("seed", tree, "a", "b")

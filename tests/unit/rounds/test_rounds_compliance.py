@@ -1,4 +1,4 @@
-"""Our verification of compliance tests, beside the figures and verdicts that submissions have."""
+"""Our verification of compliance tests, compared with the figures and verdicts in submissions."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ck_repo.rounds.submission import find_results
 
 
 @pytest.mark.parametrize("scenario", ["Offline", "SingleStream", "MultiStream"])
-def test_submissions_pass_our_verification_of_performance(submissions: Submissions, scenario: str) -> None:
-    """Of every submitter with SSD-MobileNet; what is printed are the figures that lie beside the logs."""
+def test_submissions_pass_performance_verification(submissions: Submissions, scenario: str) -> None:
+    """For every submitter with SSD-MobileNet, compared with the figures stored with the logs."""
     places = [row for row in find_results(submissions.root) if (row.division, row.model) == ("closed", "ssd-mobilenet")]
     chosen = [row for row in places if row.scenario == scenario]
     assert len(chosen) >= 2
@@ -43,7 +43,7 @@ def write_log(path: Path, values: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(("test", "scenario"), [("TEST01", "Offline"), ("TEST04", "SingleStream"), ("TEST05", "SingleStream")])
-def test_a_figure_of_0_fails(tmp_path: Path, test: str, scenario: str) -> None:
+def test_zero_figure_fails(tmp_path: Path, test: str, scenario: str) -> None:
     """In SingleStream, TEST04-B with a latency of 0 is infinitely faster than A."""
     key = load_round().scenario(scenario).compliance_key
     for name, value in (("reference", 1000), ("tested", 0)):
@@ -55,8 +55,8 @@ def test_a_figure_of_0_fails(tmp_path: Path, test: str, scenario: str) -> None:
 
 @pytest.mark.parametrize("validity", [{}, {"result_validity": "INVALID"}])
 @pytest.mark.parametrize("which", ["reference", "tested"])
-def test_a_run_that_is_not_valid_fails(tmp_path: Path, which: str, validity: dict[str, object]) -> None:
-    """A log without a verdict is of a run that did not end."""
+def test_invalid_run_fails(tmp_path: Path, which: str, validity: dict[str, object]) -> None:
+    """A log without a verdict belongs to a run that did not finish."""
     for name in ("reference", "tested"):
         write_log(tmp_path / name, {"result_samples_per_second": 100, "result_validity": "VALID"})
     write_log(tmp_path / which, {"result_samples_per_second": 100, **validity})
@@ -75,7 +75,7 @@ def test_a_run_that_is_not_valid_fails(tmp_path: Path, which: str, validity: dic
         ("v2.0", "TEST04-B", "MultiStream", 150_000, 0.1),
     ],
 )
-def test_short_latencies_have_a_wider_bound(name: str, test: str, scenario: str, latency_ns: float, bound: float) -> None:
+def test_short_latencies_have_wider_bound(name: str, test: str, scenario: str, latency_ns: float, bound: float) -> None:
     """Source: compliance/nvidia/*/verify_performance.py of the rounds."""
     round_ = load_round(name)
     assert round_.submission.bound(test, round_.scenario(scenario), latency_ns) == bound

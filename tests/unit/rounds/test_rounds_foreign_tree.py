@@ -1,4 +1,4 @@
-"""A tree of somebody else's: links out, pipes, devices and giants are findings, and none of their content is taken."""
+"""A foreign tree: outside links, pipes, devices and oversized files are findings, and their content is not read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ck_repo.rounds.submission import Place, find_results, read_result
 from ck_repo.rounds.truncate import truncate_tree
 from ck_repo.session import Session
 
-Spoil = Callable[[Path], object]
+Damage = Callable[[Path], object]
 SECRET = "mAP=99.9% PRIVATE KEY hash=" + "a" * 64
 PLACE = ("closed", "Us", "box", "ssd-mobilenet", "Offline")
 FILES = [
@@ -35,7 +35,7 @@ FILES = [
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A tree with a file at every place that is read, and a secret outside it."""
+    """A tree with a file at every path that is read, and a secret outside it."""
     (tmp_path / "secret").write_text(SECRET)
     for name in FILES:
         path = tmp_path / "tree" / "closed" / "Us" / name
@@ -49,7 +49,7 @@ def _giant(path: Path) -> None:
         file.truncate(1 << 40)
 
 
-SPOILT: dict[str, Spoil] = {
+DAMAGED: dict[str, Damage] = {
     "a link to a file outside": lambda path: path.symlink_to(path.parents[0].resolve() / ("../" * 20) / "etc" / "passwd"),
     "a link to the secret": lambda path: path.symlink_to(
         next(row for row in path.parents if row.name == "tree").parent / "secret"
@@ -62,11 +62,11 @@ SPOILT: dict[str, Spoil] = {
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("spoil", SPOILT.values(), ids=list(SPOILT))
-def test_what_is_no_plain_file_is_a_finding_and_no_content(tree: Path, name: str, spoil: Spoil) -> None:
+@pytest.mark.parametrize("damage", DAMAGED.values(), ids=list(DAMAGED))
+def test_irregular_file_is_a_finding_without_content(tree: Path, name: str, damage: Damage) -> None:
     path = tree / "closed" / "Us" / name
     path.unlink()
-    spoil(path)
+    damage(path)
     found = read_result(load_round(), Place(tree, *PLACE))
     assert SECRET not in repr(found)
     report = check_tree(load_round(), tree)
@@ -81,7 +81,7 @@ def test_what_is_no_plain_file_is_a_finding_and_no_content(tree: Path, name: str
 
 
 @pytest.mark.parametrize("name", ["performance/run_1", "accuracy"])
-def test_a_folder_of_a_result_that_leads_out_is_not_read(tree: Path, tmp_path: Path, name: str) -> None:
+def test_result_folder_linked_outside_is_not_read(tree: Path, tmp_path: Path, name: str) -> None:
     path = Place(tree, *PLACE).results / name
     os.rename(path, tmp_path / "outside")
     path.symlink_to(tmp_path / "outside")
@@ -92,7 +92,7 @@ def test_a_folder_of_a_result_that_leads_out_is_not_read(tree: Path, tmp_path: P
     assert not (entry.path / name.partition("/")[0]).exists() or not any((entry.path / name.partition("/")[0]).rglob("*.txt"))
 
 
-def test_what_is_not_read_is_remarked_by_reproduce(ck: Callable[..., Any], tree: Path) -> None:
+def test_unread_files_are_remarked_by_reproduce(ck: Callable[..., Any], tree: Path) -> None:
     path = Place(tree, *PLACE).measurements / "user.conf"
     path.unlink()
     path.symlink_to("/dev/zero")
@@ -101,7 +101,7 @@ def test_what_is_not_read_is_remarked_by_reproduce(ck: Callable[..., Any], tree:
     assert any("user.conf is not read: it is a link that leads out" in text for text in answer.json["remarks"])
 
 
-def test_a_log_that_is_a_link_is_not_compared(ck: Callable[..., Any], tree: Path, tmp_path: Path) -> None:
+def test_linked_log_is_not_compared(ck: Callable[..., Any], tree: Path, tmp_path: Path) -> None:
     names = []
     for number in range(2):
         ck("add", f"experiment:run{number}", '--dict={"results": {}}')
@@ -115,7 +115,7 @@ def test_a_log_that_is_a_link_is_not_compared(ck: Callable[..., Any], tree: Path
     assert "equal detections" not in answer.out
 
 
-def test_a_link_that_stays_in_the_tree_is_read(tree: Path) -> None:
+def test_link_within_tree_is_read(tree: Path) -> None:
     place = Place(tree, *PLACE)
     os.rename(place.measurements / "user.conf", place.submission / "systems" / "our.conf")
     (place.measurements / "user.conf").symlink_to("../../../../systems/our.conf")
@@ -123,7 +123,7 @@ def test_a_link_that_stays_in_the_tree_is_read(tree: Path) -> None:
     assert not [row for row in check_tree(load_round(), tree).stray if row.rule == "plain-files"]
 
 
-def test_a_truncated_copy_is_written_into_and_nothing_outside_it(tree: Path, tmp_path: Path) -> None:
+def test_truncated_copy_writes_only_inside_itself(tree: Path, tmp_path: Path) -> None:
     place = Place(tree, *PLACE)
     outside = tmp_path / "outside"
     os.rename(place.accuracy, outside)
@@ -143,7 +143,7 @@ def test_a_truncated_copy_is_written_into_and_nothing_outside_it(tree: Path, tmp
     assert not copy.is_symlink()
 
 
-def test_a_plain_log_beside_is_truncated_all_the_same(tree: Path, tmp_path: Path) -> None:
+def test_regular_log_next_to_link_is_truncated(tree: Path, tmp_path: Path) -> None:
     log = Place(tree, *PLACE).accuracy / "mlperf_log_accuracy.json"
     log.write_bytes(b"[" + b" " * 100_000 + b"]")
     os.mkfifo(Place(tree, *PLACE).measurements / "pipe")
@@ -152,7 +152,7 @@ def test_a_plain_log_beside_is_truncated_all_the_same(tree: Path, tmp_path: Path
     assert done.after < 100_002
 
 
-def test_folders_a_thousand_levels_deep_are_a_remark(tree: Path) -> None:
+def test_very_deep_folders_are_remarked(tree: Path) -> None:
     here = os.open(Place(tree, *PLACE).measurements, os.O_RDONLY)
     for _ in range(1000):
         os.mkdir("deep", dir_fd=here)
@@ -163,7 +163,7 @@ def test_folders_a_thousand_levels_deep_are_a_remark(tree: Path) -> None:
     ((_, _, remarks),) = import_submission(Session(), load_round(), tree)
     assert any("64 levels deep" in text for text in remarks)
     assert any("64 levels deep" in row.seen for row in check_tree(load_round(), tree).stray)
-    while (deep := Place(tree, *PLACE).measurements / "deep").exists():  # no recursion can take it away
+    while (deep := Place(tree, *PLACE).measurements / "deep").exists():  # too deep for recursion
         for below_it in list(deep.iterdir()):
             os.rename(below_it, deep.with_name("next"))
         deep.rmdir()
@@ -171,7 +171,7 @@ def test_folders_a_thousand_levels_deep_are_a_remark(tree: Path) -> None:
             os.rename(deep.with_name("next"), deep)
 
 
-def test_a_loop_of_links_as_a_tree(ck: Callable[..., Any], tmp_path: Path) -> None:
+def test_link_loop_as_tree(ck: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "one").symlink_to("two")
     (tmp_path / "two").symlink_to("one")
     for action in ("check", "import", "summarize", "reproduce"):
@@ -180,7 +180,7 @@ def test_a_loop_of_links_as_a_tree(ck: Callable[..., Any], tmp_path: Path) -> No
         assert "is not an existing folder" in answer.err
 
 
-def test_names_that_are_not_utf_8_name_no_result(ck: Callable[..., Any], tree: Path) -> None:
+def test_non_utf_8_names_are_not_results(ck: Callable[..., Any], tree: Path) -> None:
     os.mkdir(os.fsencode(tree / "closed" / "Us" / "results") + b"/\xff")
     os.makedirs(os.fsencode(Place(tree, *PLACE).measurements) + b"/\xff")
     assert len(find_results(tree)) == 1

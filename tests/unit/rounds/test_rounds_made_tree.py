@@ -1,4 +1,4 @@
-"""The tree that the tests make has the files, keys and events of published ones."""
+"""The tree that the tests generate has the files, keys and events of published ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PUBLISHED = {"SingleStream": "Lenovo", "MultiStream": "Lenovo", "Offline": "Leno
 
 
 def logged(path: Path) -> Iterator[str]:
-    """The keys of a detail log, in its order, without those of LoadGen's remarks."""
+    """The keys of a detail log in order, without LoadGen's comments."""
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith(":::MLLOG"):
             key = json.loads(line.removeprefix(":::MLLOG"))["key"]
@@ -32,7 +32,7 @@ def run_of(folder: Path, scenario: str) -> Path:
 
 
 @pytest.mark.parametrize("scenario", PUBLISHED)
-def test_detail_and_summary_logs_have_the_published_keys_in_their_order(made: Submissions, data: Path, scenario: str) -> None:
+def test_logs_have_published_keys_in_order(made: Submissions, data: Path, scenario: str) -> None:
     theirs = run_of(data / "results_v1.0/closed" / PUBLISHED[scenario], scenario)
     ours = run_of(made.root / "closed" / ("Quarry" if scenario == "Server" else trees.SUBMITTER), scenario)
     assert list(logged(ours / "mlperf_log_detail.txt")) == list(logged(theirs / "mlperf_log_detail.txt"))
@@ -40,7 +40,7 @@ def test_detail_and_summary_logs_have_the_published_keys_in_their_order(made: Su
     assert list(found) == list(published)
 
 
-def test_the_files_are_those_of_a_published_submitter(made: Submissions, data: Path) -> None:
+def test_files_match_a_published_submission(made: Submissions, data: Path) -> None:
     def files(folder: Path, system: str) -> set[str]:
         paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
         return {path.replace(system, "SYSTEM") for path in paths}
@@ -51,7 +51,7 @@ def test_the_files_are_those_of_a_published_submitter(made: Submissions, data: P
     assert {path for path in theirs - ours if not path.endswith("calibration_process.adoc")} == set()
 
 
-def test_the_description_of_a_system_has_the_published_keys(made: Submissions, data: Path) -> None:
+def test_system_description_has_published_keys(made: Submissions, data: Path) -> None:
     ours, theirs = (
         json.loads(path.read_text())
         for path in (
@@ -64,7 +64,7 @@ def test_the_description_of_a_system_has_the_published_keys(made: Submissions, d
 
 @pytest.mark.parametrize("result", trees.RESULTS, ids=lambda row: "-".join(row.key))
 def test_figures_are_consistent(result: trees.MadeResult) -> None:
-    """What LoadGen's own arithmetic would give: ascending percentiles, and a bound that is kept."""
+    """Consistent with LoadGen's arithmetic: ascending percentiles, and a latency bound that is met."""
     run: Run = result.run
     values = list(run.latencies.values())
     assert values == sorted(values)

@@ -1,4 +1,4 @@
-"""The packages of models, held against the table of the benchmark (facts/models.md and facts/mlperf-v1.0.md)."""
+"""The packages of models, compared with the table of the benchmark (facts/models.md and facts/mlperf-v1.0.md)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ck_repo.resolve.variations import Variant, choose
 from ck_repo.store.entry import Entry
 
 PACKAGES = Path(__file__).resolve().parents[3] / "package"
-# row, tags, format, expected mAP, where the file is from
+# row, tags, format, expected mAP, origin of the file
 TABLE = [
     (1, "tf,ssd-mobilenet,side.300,non-quantized", "tensorflow", 0.23, "ssd_mobilenet_v1_coco_2018_01_28.tar.gz"),
     (2, "tf,ssd-mobilenet,side.300,quantized,finetuned,-symmetric", "tensorflow", 0.23594, "record/3252084"),
@@ -51,7 +51,7 @@ def meta_of(variant: Variant) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("row", "tags", "format_", "expected", "place"), TABLE)
-def test_every_row_is_one_package(row: int, tags: str, format_: str, expected: float, place: str) -> None:
+def test_every_model_has_one_package(row: int, tags: str, format_: str, expected: float, place: str) -> None:
     (variant,) = variants(tags)
     meta = meta_of(variant)
     model = meta["model"]
@@ -62,7 +62,7 @@ def test_every_row_is_one_package(row: int, tags: str, format_: str, expected: f
 
 
 @pytest.mark.parametrize(("row", "tags"), [(row, tags) for row, tags, *_ in TABLE])
-def test_the_interface_is_data_and_that_of_its_profile(row: int, tags: str) -> None:
+def test_interface_is_data_and_matches_profile(row: int, tags: str) -> None:
     (variant,) = variants(tags)
     model = meta_of(variant)["model"]
     wanted = profile(PROFILES[row]).as_data()
@@ -78,7 +78,7 @@ def test_both_opsets_of_a_name_can_be_installed() -> None:
     assert len(files) == 1
 
 
-def test_digests_that_are_known_are_pinned() -> None:
+def test_known_digests_are_pinned() -> None:
     """facts/models.md, rows 1 and 10."""
     pins = {}
     for row, tags, *_ in TABLE:
@@ -88,19 +88,19 @@ def test_digests_that_are_known_are_pinned() -> None:
     assert pins == {1: (76541073, "8788f891"), 10: (80363696, "b417a818")}
 
 
-def test_every_package_has_a_line_for_people() -> None:
+def test_every_package_has_a_description() -> None:
     for row in packages():
         if row.entry.alias.startswith(("model-ssd", "convert-", "dataset-coco-2017-val-")):
             assert len((row.entry.path / "README.md").read_text().splitlines()) >= 3, row.entry.alias
 
 
-def test_every_framework_runs_a_format_that_the_models_can_be_brought_to() -> None:
-    """But TensorFlow Lite, which runs its own files alone; SSD-ResNet34's weights come from its file of PyTorch alone."""
+def test_every_framework_runs_a_reachable_format() -> None:
+    """Except TensorFlow Lite, which runs only its own files; SSD-ResNet34's weights only come from its PyTorch file."""
     from ck_repo.resolve.catalogue import Listed
+    from ck_repo.resolve.context import Context
     from ck_repo.resolve.resolver import Resolver
-    from ck_repo.resolve.surroundings import Surroundings
 
-    resolver = Resolver(Surroundings(Listed(packages())))
+    resolver = Resolver(Context(Listed(packages())))
     backends = own_backends()
     runs = {row.runs for row in backends.values()}
     assert {default_backend(target, backends.values()) for target in runs} == set(backends)

@@ -1,4 +1,4 @@
-"""Each way of changing a result, in each round: our verdict and that of the round's own checker, as the catalogue has them.
+"""Mutations of a result in each round: our verdict and that of the round's own checker match the catalogue.
 
 `nox -s rounds` does the same with every result of these trees and with published ones.
 """
@@ -43,20 +43,20 @@ def sites(mutation: Mutation, name: str, root: Path) -> list[Target]:
 
 
 @pytest.mark.parametrize("name", ROUNDS)
-def test_the_trees_are_accepted_as_they_are(round_tree: Trees, name: str) -> None:
+def test_unchanged_trees_are_accepted(round_tree: Trees, name: str) -> None:
     report = check_tree(load_round(name), round_tree(name))
     assert len(report.results) == len(targets(load_round(name)))
     assert {row.status for row in report.results} == {row.official_status for row in report.results} == {"accepted"}
     assert [row.place.scenario for row in report.results if row.inferred] == ["Offline"]
 
 
-def test_there_are_more_than_four_hundred_ways() -> None:
+def test_over_four_hundred_mutations() -> None:
     assert len(CASES) > 400
     assert len({(name, mutation.name) for name, mutation in CASES}) == len(CASES)
 
 
 @pytest.mark.parametrize(("name", "mutation"), CASES, ids=[f"{name} {mutation.name}" for name, mutation in CASES])
-def test_the_verdicts_after_a_change(round_tree: Trees, name: str, mutation: Mutation, tmp_path: Path) -> None:
+def test_verdicts_after_mutation(round_tree: Trees, name: str, mutation: Mutation, tmp_path: Path) -> None:
     round_, base = load_round(name), round_tree(name)
     for target in sites(mutation, name, base):
         tree = tmp_path / target.division

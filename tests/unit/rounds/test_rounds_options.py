@@ -1,4 +1,4 @@
-"""The checker's command in each round, trees of another round, bad input, and results across rounds."""
+"""The checker's command in each round, trees of another round, invalid input, and results across rounds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Ck = Callable[..., Any]
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Callable[[str], Path]:
-    """The made tree of a round."""
+    """The generated tree of a round."""
 
     def make(name: str) -> Path:
         root = tmp_path / f"tree-{name}"
@@ -48,7 +48,7 @@ def check(ck: Ck, root: Path, name: str, *words: str) -> Any:
 
 
 @pytest.mark.parametrize("name", ROUNDS)
-def test_a_log_of_another_scenario_is_rejected_and_the_official_verdict_can_be_asked_for(
+def test_log_of_other_scenario_is_rejected_unless_official_verdict_is_requested(
     ck: Ck, tree: Callable[[str], Path], name: str
 ) -> None:
     root = tree(name)
@@ -65,9 +65,7 @@ def test_a_log_of_another_scenario_is_rejected_and_the_official_verdict_can_be_a
     assert "the round's own checker accepts it" in ck("check", "submission", f"--path={root}", f"--round={name}").out
 
 
-def test_a_missing_scenario_empties_the_folder_of_the_model_for_the_official_checker(
-    ck: Ck, tree: Callable[[str], Path]
-) -> None:
+def test_official_checker_drops_model_with_missing_scenario(ck: Ck, tree: Callable[[str], Path]) -> None:
     root = tree("v1.1")
     shutil.rmtree(root / "closed" / SUBMITTER / "results" / BOX / "ssd-small/SingleStream")
     official = check(ck, root, "v1.1", "--as-official")
@@ -85,7 +83,7 @@ def test_one_submitter_is_checked(ck: Ck, tree: Callable[[str], Path]) -> None:
     assert check(ck, root, "v2.0", "--submitter=Nobody").code == 16
 
 
-def test_compliance_is_left_out_on_demand(ck: Ck, tree: Callable[[str], Path], tmp_path: Path) -> None:
+def test_compliance_is_skipped_on_request(ck: Ck, tree: Callable[[str], Path], tmp_path: Path) -> None:
     root, table = tree("v2.0"), tmp_path / "s.csv"
     answer = check(ck, root, "v2.0", "--skip-compliance", f"--csv={table}")
     rules = {each["rule"] for row in answer.json["results"] for each in row["findings"]}
@@ -94,7 +92,7 @@ def test_compliance_is_left_out_on_demand(ck: Ck, tree: Callable[[str], Path], t
     assert {row["compilance"] for row in rows if row["Division"] == "closed"} == {"0"}
 
 
-def test_further_names_of_models_are_mapped(ck: Ck, tree: Callable[[str], Path]) -> None:
+def test_extra_model_names_are_mapped(ck: Ck, tree: Callable[[str], Path]) -> None:
     root = tree("v1.0")
     for kind in ("results", "measurements"):
         base = next((root / "open" / SUBMITTER / kind).iterdir())
@@ -115,9 +113,7 @@ def test_further_names_of_models_are_mapped(ck: Ck, tree: Callable[[str], Path])
         ("v2.0", ["inferred", "has_power", "Units"], 2),
     ],
 )
-def test_the_summary_has_the_columns_of_its_round(
-    tree: Callable[[str], Path], name: str, ending: list[str], lines: int
-) -> None:
+def test_summary_has_columns_of_its_round(tree: Callable[[str], Path], name: str, ending: list[str], lines: int) -> None:
     round_, root = load_round(name), tree(name)
     report = check_tree(round_, root)
     rows = list(csv.DictReader(io.StringIO(summary_csv(round_, report.results))))
@@ -131,16 +127,16 @@ def test_the_summary_has_the_columns_of_its_round(
         assert {float(row["Result"]) for row in rows if row["Units"] in ("Joules", "Watts")} == {row.power for row in powered}
 
 
-# bad input
+# invalid input
 
 
 @pytest.mark.parametrize(("logs", "rules"), [("v1.1", "v1.0"), ("v0.7", "v2.0"), ("v1.0", "v0.7")])
-def test_a_tree_of_another_round_is_named(tree: Callable[[str], Path], logs: str, rules: str) -> None:
+def test_tree_of_another_round_is_named(tree: Callable[[str], Path], logs: str, rules: str) -> None:
     (found,) = [each for each in check_tree(load_round(rules), tree(logs)).stray if each.rule == "round"]
     assert f"the tree looks like one of {logs}" in found.seen
 
 
-def test_a_tree_of_mixed_rounds_is_named(tree: Callable[[str], Path]) -> None:
+def test_tree_of_mixed_rounds_is_named(tree: Callable[[str], Path]) -> None:
     root = tree("v1.0")
     shutil.copytree(tree("v1.1") / "open" / SUBMITTER, root / "open/Later")
     (found,) = [each for each in check_tree(load_round(), root).stray if each.rule == "round"]
@@ -148,7 +144,7 @@ def test_a_tree_of_mixed_rounds_is_named(tree: Callable[[str], Path]) -> None:
 
 
 @pytest.mark.parametrize("name", ROUNDS)
-def test_a_truncated_download_is_rejected_and_does_not_stop_the_rest(tree: Callable[[str], Path], name: str) -> None:
+def test_truncated_download_is_rejected_without_stopping(tree: Callable[[str], Path], name: str) -> None:
     root = tree(name)
     base = root / "closed" / SUBMITTER / "results" / BOX / "ssd-small"
     for file in (
@@ -163,13 +159,13 @@ def test_a_truncated_download_is_rejected_and_does_not_stop_the_rest(tree: Calla
     assert {row.status for row in report.results if row.place.system != BOX} == {"accepted"}
 
 
-def test_trees_of_v0_5_are_not_checked(tmp_path: Path) -> None:
+def test_v0_5_trees_are_not_checked(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"round v0\.5 have another layout") as caught:
         check_tree(load_round("v0.5"), tmp_path)
     assert "ck import submission" in caught.value.hint
 
 
-def test_folders_without_a_system_or_a_result_are_named(tree: Callable[[str], Path]) -> None:
+def test_folders_without_system_or_result_are_named(tree: Callable[[str], Path]) -> None:
     root = tree("v1.0")
     (root / "closed" / SUBMITTER / "results/.ipynb_checkpoints").mkdir()
     (root / "closed" / SUBMITTER / "results" / BOX / "ssd-large").mkdir()
@@ -178,7 +174,7 @@ def test_folders_without_a_system_or_a_result_are_named(tree: Callable[[str], Pa
     assert len(report.officially_empty) == 2
 
 
-def test_links_to_folders_of_the_tree_are_followed_and_none_out_of_it(tree: Callable[[str], Path], tmp_path: Path) -> None:
+def test_only_links_within_tree_are_followed(tree: Callable[[str], Path], tmp_path: Path) -> None:
     root = tree("v1.0")
     base = root / "open" / SUBMITTER / "results"
     system = next(base.iterdir())
@@ -191,7 +187,7 @@ def test_links_to_folders_of_the_tree_are_followed_and_none_out_of_it(tree: Call
 
 
 @pytest.mark.parametrize("listed", ["1,,2", "1 2", "9" * 5000])
-def test_a_text_log_with_a_wrong_list_of_samples_is_read(tree: Callable[[str], Path], listed: str) -> None:
+def test_text_log_with_invalid_sample_list_is_read(tree: Callable[[str], Path], listed: str) -> None:
     root, round_ = tree("v0.7"), load_round("v0.7")
     place = find_results(root)[0]
     log = place.performance / "mlperf_log_detail.txt"
@@ -201,7 +197,7 @@ def test_a_text_log_with_a_wrong_list_of_samples_is_read(tree: Callable[[str], P
 
 
 @pytest.mark.parametrize("value", ["5", "true", '"3"', '{"a": 1}', "[null]"])
-def test_a_log_with_something_else_than_a_list_of_samples_is_imported(tree: Callable[[str], Path], value: str) -> None:
+def test_log_without_sample_list_is_imported(tree: Callable[[str], Path], value: str) -> None:
     root = tree("v1.0")
     place = find_results(root)[0]
     log = place.performance / "mlperf_log_detail.txt"
@@ -214,7 +210,7 @@ def test_a_log_with_something_else_than_a_list_of_samples_is_imported(tree: Call
 
 
 @pytest.mark.parametrize("name", ["v0.7", "v1.0"])
-def test_lines_of_spaces_do_not_slow_a_reader_down(tree: Callable[[str], Path], name: str) -> None:
+def test_blank_lines_do_not_slow_reader_down(tree: Callable[[str], Path], name: str) -> None:
     root, round_ = tree(name), load_round(name)
     place = find_results(root)[0]
     for file in ("mlperf_log_detail.txt", "mlperf_log_summary.txt"):
@@ -222,10 +218,10 @@ def test_lines_of_spaces_do_not_slow_a_reader_down(tree: Callable[[str], Path], 
         log.write_text(
             f'{log.read_text()}{" " * 500_000}\n"pid": 1, "tid": 1, "ts": 1ns : a{" " * 500_000}b"\na{" " * 500_000}b\n'
         )
-    assert read_result(round_, place).value  # else the reader would need hours
+    assert read_result(round_, place).value  # otherwise the reader would need hours
 
 
-def test_power_that_cannot_be_counted_is_a_finding(tree: Callable[[str], Path]) -> None:
+def test_uncountable_power_is_a_finding(tree: Callable[[str], Path]) -> None:
     root, round_ = tree("v1.0"), load_round("v1.0")
     clock = next(root.rglob("power/server.json"))
     samples = clock.parents[1] / "run_1/spl.txt"
@@ -245,7 +241,7 @@ def _of_rule(report: Report, rule: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ROUNDS)
-def test_an_open_scenario_that_the_round_does_not_know_is_reported(ck: Ck, tree: Callable[[str], Path], name: str) -> None:
+def test_unknown_open_scenario_is_reported(ck: Ck, tree: Callable[[str], Path], name: str) -> None:
     root = tree(name)
     for part in ("results", "measurements"):
         folder = root / "open" / SUBMITTER / part / OPEN_BOX / OPEN_MODEL
@@ -260,7 +256,7 @@ def test_an_open_scenario_that_the_round_does_not_know_is_reported(ck: Ck, tree:
     assert "Bulk" not in answer.out
 
 
-def test_a_report_leaves_an_infinite_figure_empty(tree: Callable[[str], Path]) -> None:
+def test_infinite_figure_is_empty_in_report(tree: Callable[[str], Path]) -> None:
     root, round_ = tree("v1.0"), load_round("v1.0")
     log = root / "closed" / SUBMITTER / "results" / BOX / "ssd-small/Offline/performance/run_1/mlperf_log_detail.txt"
     log.write_text(re.sub(r'("result_samples_per_second", "value": )[\d.]+', r"\g<1>1e999", log.read_text()))
@@ -272,7 +268,7 @@ def test_a_report_leaves_an_infinite_figure_empty(tree: Callable[[str], Path]) -
 # several runs
 
 
-def test_the_last_of_five_server_runs_counts(tree: Callable[[str], Path]) -> None:
+def test_last_of_five_server_runs_counts(tree: Callable[[str], Path]) -> None:
     root = tree("v0.7")
     base = root / "closed" / SUBMITTER / "results" / SERVER / "ssd-large/Server/performance"
     for number in range(1, 6):
@@ -291,7 +287,7 @@ def test_the_last_of_five_server_runs_counts(tree: Callable[[str], Path]) -> Non
 # across rounds
 
 
-def test_rounds_are_compared_where_their_rules_allow_it() -> None:
+def test_rounds_are_compared_where_rules_allow() -> None:
     rounds = {name: load_round(name) for name in ROUNDS}
     assert compare_rules(rounds["v1.0"], rounds["v1.1"], "offline").text == ""
     later = compare_rules(rounds["v1.0"], rounds["v2.0"], "singlestream")
@@ -329,7 +325,7 @@ def test_results_of_all_rounds_are_listed_sorted_and_found_by_hardware(
     assert ck("find", "result", "--system=none").code == 16
 
 
-def test_a_report_has_a_table_for_each_division_and_category(ck: Ck, tree: Callable[[str], Path], tmp_path: Path) -> None:
+def test_report_has_a_table_for_each_division_and_category(ck: Ck, tree: Callable[[str], Path], tmp_path: Path) -> None:
     words = (f"--path={tree('v2.0')}", "--round=v2.0", f"--output={tmp_path / 'final'}")
     answer = ck("report", "submission", *words, "--out=json")
     names = ["closed,datacenter", "closed,edge", "closed,edge,power", "open,edge"]

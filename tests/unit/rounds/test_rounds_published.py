@@ -1,4 +1,4 @@
-"""Published trees of other rounds: the verdicts, results and power figures are those of the round's own checker."""
+"""Published trees of other rounds: verdicts, results and power figures match the round's own checker."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ck_repo.rounds.rules import rules_for
 from ck_repo.rounds.user_conf import parse_conf
 
 CHECKED = [name for name in round_names() if not load_round(name).import_only]
-OTHERS = [name for name in CHECKED if name != DEFAULT]  # that there are trees of in the data
+OTHERS = [name for name in CHECKED if name != DEFAULT]  # rounds with trees in the data
 
 
 def official(path: Path) -> dict[str, list[dict[str, str]]]:
-    """The lines of the official checker's summary, by the folder of the result; with power there are two."""
+    """The lines of the official checker's summary by result folder; with power there are two."""
     found: dict[str, list[dict[str, str]]] = {}
     with open(path, encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
@@ -26,7 +26,7 @@ def official(path: Path) -> dict[str, list[dict[str, str]]]:
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_results_are_those_of_the_official_checker(data: Path, name: str) -> None:
+def test_results_match_official_checker(data: Path, name: str) -> None:
     expected = official(data / "rounds" / f"{name}.official-checker.csv")
     report = check_tree(load_round(name), data / "rounds" / name)
     assert {str(row.place.results.relative_to(row.place.root)) for row in report.results if row.status == "accepted"} == set(
@@ -56,12 +56,12 @@ def test_v1_1_has_its_own_seeds_and_no_multistream() -> None:
 
 
 @pytest.mark.parametrize("name", CHECKED)
-def test_scenario_folders_are_spelled_as_in_the_rules_or_in_lower_case(name: str) -> None:
+def test_scenario_folders_are_case_insensitive(name: str) -> None:
     folders = ("offline", "Server", "OFFLINE", "other")
     assert [load_round(name).folder_scenario(folder) for folder in folders] == ["Offline", "Server", "OFFLINE", "other"]
 
 
-def test_a_user_conf_may_name_multistream_in_v1_1() -> None:
+def test_v1_1_user_conf_may_name_multistream() -> None:
     (line, unknown) = parse_conf("*.MultiStream.samples_per_query = 4\n*.Stream.target_qps = 4\n")
     rules = rules_for(load_round("v1.1"), "ssd-mobilenet")
     assert line.refusal(rules) == ""

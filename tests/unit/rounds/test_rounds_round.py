@@ -1,4 +1,4 @@
-"""A round is its data file: one that is added there is followed by runs, checks and configuration files."""
+"""A round is its data file: runs, checks and configuration files follow one that is added."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ck_repo.run.spec import loadgen_settings
 from ck_repo.submit.audit import tests_for as needed_tests
 
 SEEDS = {"qsl_rng_seed": 11, "sample_index_rng_seed": 22, "schedule_rng_seed": 33}
-# what differs from v1.0; the rest is as there
+# differences from v1.0
 MADE_UP: dict[str, Any] = {
     "based_on": "v1.0",
     "round": "v9.9",
@@ -54,7 +54,7 @@ MADE_UP: dict[str, Any] = {
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of data files: v1.0's, and the one of a round that does not exist."""
+    """A folder of data files: v1.0's, and that of a fictitious round."""
     found = tmp_path / "rounds"
     found.mkdir()
     (found / "v1.0.json").write_text((rounds.FOLDER / "v1.0.json").read_text())
@@ -68,7 +68,7 @@ def made_up(folder: Path) -> rounds.Round:
     return load_round("v9.9")
 
 
-def test_a_data_file_makes_a_round(folder: Path) -> None:
+def test_data_file_becomes_a_round(folder: Path) -> None:
     assert round_names() == ("v1.0", "v9.9")
     assert load_round().name == DEFAULT == "v1.0"
     assert find_round("v3.1") is None
@@ -77,7 +77,7 @@ def test_a_data_file_makes_a_round(folder: Path) -> None:
     assert "v9.9" in caught.value.hint
 
 
-def test_a_run_has_the_settings_of_its_round(made_up: rounds.Round) -> None:
+def test_run_has_settings_of_its_round(made_up: rounds.Round) -> None:
     rules = rules_for(made_up, "ssd-mobilenet")
     server = write(loadgen_settings(RunOptions(scenario="server", official=True, target_qps=10.0, round="v9.9"), rules))
     assert {name: server[name] for name in SEEDS} == SEEDS
@@ -97,17 +97,17 @@ def test_a_run_has_the_settings_of_its_round(made_up: rounds.Round) -> None:
         ({"scenario": "singlestream", "seconds": 4.0, "official": True}, "at least 5 s"),
     ],
 )
-def test_options_that_the_round_does_not_have_are_refused(made_up: rounds.Round, options: dict[str, Any], message: str) -> None:
+def test_options_missing_from_round_are_rejected(made_up: rounds.Round, options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         check_options(RunOptions(round="v9.9", **options), rules_for(made_up, "ssd-mobilenet"))
 
 
-def test_a_benchmark_that_the_round_does_not_have_is_refused(made_up: rounds.Round) -> None:
+def test_benchmark_missing_from_round_is_rejected(made_up: rounds.Round) -> None:
     with pytest.raises(UsageError, match=r"ssd-resnet34 is not a benchmark of round v9\.9"):
         rules_for(made_up, "ssd-resnet34")
 
 
-def test_configuration_files_are_the_round_s(made_up: rounds.Round) -> None:
+def test_configuration_files_match_the_round(made_up: rounds.Round) -> None:
     rules = rules_for(made_up, "ssd-mobilenet")
     conf = mlperf_conf(rules)
     assert {
@@ -116,7 +116,7 @@ def test_configuration_files_are_the_round_s(made_up: rounds.Round) -> None:
         "*.SingleStream.min_duration = 5000", "*.Offline.min_query_count = 500",
     } <= set(conf.splitlines())  # fmt: skip
     assert "MultiStream" not in conf
-    settings = write(loadgen_settings(RunOptions(scenario="singlestream", official=True, seconds=20.0), rules))
+    settings = loadgen_settings(RunOptions(scenario="singlestream", official=True, seconds=20.0), rules)
     assert "ssd-mobilenet.SingleStream.min_duration = 20000" in user_conf(rules, "singlestream", settings)
     (low, seed, good) = parse_conf("*.Server.min_query_count = 999\n*.*.qsl_rng_seed = 12\n*.*.qsl_rng_seed = 11\n")
     assert "at least 1000" in low.refusal(rules)
@@ -125,7 +125,7 @@ def test_configuration_files_are_the_round_s(made_up: rounds.Round) -> None:
 
 
 def findings(round_: rounds.Round, tree: Path) -> dict[str, set[str]]:
-    """What is expected, by scenario and rule, of one system's mobilenet."""
+    """Expected values by scenario and rule, for one system's mobilenet."""
     found: dict[str, set[str]] = {}
     for row in check_tree(round_, tree).results:
         if row.place.system == trees.SYSTEM and row.place.model == "ssd-mobilenet":
@@ -134,7 +134,7 @@ def findings(round_: rounds.Round, tree: Path) -> dict[str, set[str]]:
     return found
 
 
-def test_a_tree_is_checked_by_the_rules_of_its_round(made_up: rounds.Round, made: trees.Submissions) -> None:
+def test_tree_is_checked_by_rules_of_its_round(made_up: rounds.Round, made: trees.Submissions) -> None:
     assert findings(load_round(), made.root) == {}
     found = findings(made_up, made.root)
     assert "effective_qsl_rng_seed 11" in found["Offline seed rejected"]
@@ -147,14 +147,14 @@ def test_a_tree_is_checked_by_the_rules_of_its_round(made_up: rounds.Round, made
     assert not any("TEST05" in text for texts in found.values() for text in texts)
 
 
-def test_results_of_other_models_are_none_of_the_round(made_up: rounds.Round, made: trees.Submissions) -> None:
+def test_results_of_other_models_are_not_in_the_round(made_up: rounds.Round, made: trees.Submissions) -> None:
     rejected = {row.place.model for row in check_tree(made_up, made.root).results if not row.benchmark}
     assert rejected == {"ssd-resnet34"}
 
 
 @pytest.fixture
 def server_tree(made: trees.Submissions, tmp_path: Path) -> Path:
-    """A submitter's folder with a Server result, as one of ssd-mobilenet."""
+    """A submitter's folder with a Server result like one of ssd-mobilenet."""
     tree = tmp_path / "tree"
     shutil.copytree(made.root, tree)
     for kind in ("results", "measurements", "compliance"):
@@ -163,13 +163,13 @@ def server_tree(made: trees.Submissions, tmp_path: Path) -> Path:
     return tree / "closed" / "Quarry"
 
 
-def test_the_latency_bound_is_that_of_the_round_s_percentile(made_up: rounds.Round, server_tree: Path) -> None:
+def test_latency_bound_is_for_percentile_of_the_round(made_up: rounds.Round, server_tree: Path) -> None:
     rows = {row.place.scenario: row for row in check_tree(made_up, server_tree).results}
     (latency,) = [each for each in rows["Server"].findings if each.rule == "latency"]
     assert latency.expected == "result_97.00_percentile_latency_ns of at most 7500000"
 
 
-def test_a_summary_names_its_round(made_up: rounds.Round, folder: Path, made: trees.Submissions) -> None:
+def test_summary_names_its_round(made_up: rounds.Round, folder: Path, made: trees.Submissions) -> None:
     lenient = {**MADE_UP, "findings": {name: {"severity": "reported"} for name in load_round().submission.advice}}
     (folder / "v9.10.json").write_text(json.dumps({**lenient, "round": "v9.10"}))
     round_ = load_round("v9.10")
@@ -180,7 +180,7 @@ def test_a_summary_names_its_round(made_up: rounds.Round, folder: Path, made: tr
     assert ",v1.0," not in text
 
 
-def test_the_figure_of_an_experiment_is_that_of_its_round(made_up: rounds.Round) -> None:
+def test_experiment_figure_is_that_of_its_round(made_up: rounds.Round) -> None:
     results = {"scenario": "singlestream", "performance": {"latency_ms": {"p80": 4.0, "p90": 5.0}, "valid": True}}
     assert figures(read_meta({"results": results}, "meta.json")).value == 5.0
     found = figures(read_meta({"results": results, "options": {"round": "v9.9"}}, "meta.json"))
@@ -188,11 +188,11 @@ def test_the_figure_of_an_experiment_is_that_of_its_round(made_up: rounds.Round)
     assert figures(read_meta({"results": results, "options": {"round": "v0.1"}}, "meta.json")).value is None
 
 
-def test_an_audit_has_the_tests_of_the_round(made_up: rounds.Round) -> None:
+def test_audit_has_tests_of_the_round(made_up: rounds.Round) -> None:
     assert needed_tests(made_up, "offline") == ["TEST01", "TEST04-A", "TEST04-B"]
 
 
-def test_options_name_the_round_unless_it_is_the_default() -> None:
+def test_options_name_the_round_unless_default() -> None:
     assert "round" not in RunOptions().as_data()
     assert RunOptions(round="v9.9").as_data()["round"] == "v9.9"
     assert "--round=v9.9" in command_of(RunOptions(round="v9.9"))
@@ -209,9 +209,7 @@ def test_options_name_the_round_unless_it_is_the_default() -> None:
         (lambda row: row.update(log_format="carved"), "log_format is 'carved', not one of mllog, text"),
     ],
 )
-def test_a_wrong_data_file_is_an_error_with_its_key(
-    folder: Path, change: Callable[[dict[str, Any]], Any], message: str
-) -> None:
+def test_invalid_data_file_is_an_error_with_key(folder: Path, change: Callable[[dict[str, Any]], Any], message: str) -> None:
     content = json.loads(json.dumps(MADE_UP))
     change(content)
     (folder / "v9.9.json").write_text(json.dumps(content))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ck_repo.rounds.round import load_round
 from ck_repo.rounds.rules import benchmark_of, mlperf_conf, rules_for, user_conf
+from ck_repo.run.options import RunOptions
+from ck_repo.run.spec import loadgen_settings
 
 
 @pytest.mark.parametrize(("benchmark", "count"), [("ssd-mobilenet", 256), ("ssd-resnet34", 64)])
-def test_the_seeds_and_the_performance_sample_count(benchmark: str, count: int) -> None:
+def test_seeds_and_performance_sample_count(benchmark: str, count: int) -> None:
     rules = rules_for(load_round(), benchmark)
     assert rules.performance_sample_count == count
     assert rules.seeds == {
@@ -30,7 +33,7 @@ def test_the_seeds_and_the_performance_sample_count(benchmark: str, count: int) 
         ("offline", 0.90, 24576, (None, None), 1),
     ],
 )
-def test_the_scenarios(
+def test_scenarios(
     scenario: str, percentile: float, queries: int, latency: tuple[float | None, float | None], samples: int
 ) -> None:
     for benchmark, bound in zip(("ssd-mobilenet", "ssd-resnet34"), latency, strict=True):
@@ -45,7 +48,7 @@ def read(conf: str) -> dict[str, str]:
     return {key: value for key, _, value in rows}
 
 
-def test_mlperf_conf_has_the_rounds_figures_in_loadgen_s_syntax() -> None:
+def test_mlperf_conf_has_round_figures_in_loadgen_syntax() -> None:
     conf = read(mlperf_conf(rules_for(load_round(), "ssd-resnet34")))
     assert {
         "*.*.qsl_rng_seed": "7322528924094909334",
@@ -64,17 +67,16 @@ def test_mlperf_conf_has_the_rounds_figures_in_loadgen_s_syntax() -> None:
     assert "ssd-resnet34.Offline.target_latency" not in conf
 
 
-def told(**changes: Any) -> dict[str, str]:
-    """user.conf of a SingleStream run that has the round's figures but for these."""
-    official = {
-        "min_duration_ms": 600_000, "min_query_count": 1024, "target_latency_ms": 10,
-        "performance_sample_count": 256, "samples_per_query": 1, "target_qps": None,
-    }  # fmt: skip
-    return read(user_conf(rules_for(load_round(), "ssd-mobilenet"), "singlestream", official | changes))
+def written(**changes: Any) -> dict[str, str]:
+    """user.conf of a SingleStream run with the round's figures except these."""
+    rules = rules_for(load_round(), "ssd-mobilenet")
+    official = loadgen_settings(RunOptions(scenario="singlestream", official=True), rules)
+    settings = {"min_query_count": 1024, "target_latency_ms": 10.0} | changes
+    return read(user_conf(rules, "singlestream", replace(official, **settings)))
 
 
-def test_user_conf_of_an_official_run_says_nothing() -> None:
-    assert told() == {}
+def test_official_user_conf_is_empty() -> None:
+    assert written() == {}
 
 
 @pytest.mark.parametrize(
@@ -88,10 +90,10 @@ def test_user_conf_of_an_official_run_says_nothing() -> None:
         ({"target_qps": 1234.5678}, ("target_qps", "1234.5678")),
     ],
 )
-def test_user_conf_has_what_departs_to_the_last_digit(change: dict[str, Any], line: tuple[str, str]) -> None:
-    assert told(**change) == {f"ssd-mobilenet.SingleStream.{line[0]}": line[1]}
+def test_user_conf_has_changed_values_exactly(change: dict[str, Any], line: tuple[str, str]) -> None:
+    assert written(**change) == {f"ssd-mobilenet.SingleStream.{line[0]}": line[1]}
 
 
-def test_a_model_s_benchmark_is_what_its_meta_says_or_its_side_tells() -> None:
+def test_benchmark_comes_from_meta_or_input_size() -> None:
     assert benchmark_of({"benchmark": "ssd-resnet34"}, 300) == "ssd-resnet34"
     assert (benchmark_of({}, 300), benchmark_of({}, 1200)) == ("ssd-mobilenet", "ssd-resnet34")

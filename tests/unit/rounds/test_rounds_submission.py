@@ -1,4 +1,4 @@
-"""Submissions of v1.0, and what people do to them.
+"""Submissions of v1.0, and how users handle them.
 
 Expected figures: the table beside the tree, `Submissions.table`. That of the made tree has the figures of `trees.RESULTS`,
 that of the published tree is the published table of the round.
@@ -43,9 +43,7 @@ def place(tree: Path, scenario: str = "Offline", model: str = "ssd-mobilenet") -
     return Place(tree, "closed", trees.SUBMITTER, trees.SYSTEM, model, scenario)
 
 
-def test_every_result_is_that_of_the_table(
-    ck: Ck, submissions: Submissions, table: dict[tuple[str, ...], dict[str, str]]
-) -> None:
+def test_results_match_the_table(ck: Ck, submissions: Submissions, table: dict[tuple[str, ...], dict[str, str]]) -> None:
     answer = ck("import", "submission", f"--path={submissions.root}", "--out=json")
     assert answer.code == 0
     assert all(row["remarks"] == [] for row in answer.json["lst"])
@@ -63,7 +61,7 @@ def test_every_result_is_that_of_the_table(
         assert (Path(row["path"]) / "performance/mlperf_log_detail.txt").is_file()
 
 
-def test_the_units_are_those_of_the_scenario(ck: Ck, made: Submissions) -> None:
+def test_units_match_the_scenario(ck: Ck, made: Submissions) -> None:
     ck("import", "submission", f"--path={made.root}")
     rows = ck("ls", "result", "--model=ssd-small", "--out=json").json["lst"]
     rows += ck("ls", "result", "--model=ssd-large", "--out=json").json["lst"]
@@ -72,14 +70,14 @@ def test_the_units_are_those_of_the_scenario(ck: Ck, made: Submissions) -> None:
     }  # fmt: skip
 
 
-def test_a_tree_that_is_imported_again_takes_its_old_place(ck: Ck, made: Submissions) -> None:
+def test_reimported_tree_replaces_its_entry(ck: Ck, made: Submissions) -> None:
     closed = [row for row in trees.RESULTS if row.division == "closed"]
     for _ in range(2):
         assert ck("import", "submission", f"--path={made.root / 'closed'}").code == 0
     assert len(ck("ls", "experiment", "--tags=submission", "--out=json").json["lst"]) == len(closed) == 13
 
 
-def test_an_imported_result_shows_system_settings_and_compliance(ck: Ck, made: Submissions) -> None:
+def test_imported_result_shows_system_settings_and_compliance(ck: Ck, made: Submissions) -> None:
     ck("import", "submission", f"--path={made.root / 'closed/Brookside'}")
     name = f"closed-Brookside-{trees.EDGE_BOX}-ssd-mobilenet-MultiStream"
     meta = ck("load", f"experiment:{name}", "--out=json").json["dict"]
@@ -91,21 +89,21 @@ def test_an_imported_result_shows_system_settings_and_compliance(ck: Ck, made: S
     assert "Example B2" in ck("show", f"experiment:{name}").out
 
 
-def test_a_published_test01_passes_by_map(ck: Ck, data: Path) -> None:
+def test_published_test01_passes_by_map(ck: Ck, data: Path) -> None:
     """NVIDIA's MultiStream: two of 999 samples differ; 25.124 and 25.035 %."""
     ck("import", "submission", f"--path={data / 'results_v1.0/closed/NVIDIA'}")
     meta = ck("load", "experiment:closed-NVIDIA-Xavier_NX_TRT-ssd-mobilenet-MultiStream", "--out=json").json["dict"]
     assert meta["compliance"] == {"TEST01": "pass", "TEST04-A": "pass", "TEST04-B": "logs", "TEST05": "pass"}
 
 
-def test_the_whole_table_is_indexed(ck: Ck, submissions: Submissions) -> None:
+def test_whole_table_is_indexed(ck: Ck, submissions: Submissions) -> None:
     answer = ck("import", "results", f"--path={submissions.table}", "--out=json")
     assert answer.json["count"] == submissions.rows
     rows = ck("ls", "result", "--out=json").json["lst"]
     assert len(rows) == submissions.rows
 
 
-def test_results_of_a_table_are_found_by_scenario_system_and_any_name_of_the_model(ck: Ck, made: Submissions) -> None:
+def test_table_results_are_found_by_scenario_system_and_model_name(ck: Ck, made: Submissions) -> None:
     ck("import", "results", f"--path={made.table}")
     (row,) = ck("ls", "result", "--scenario=server", "--system=openvino", "--out=json").json["lst"]
     assert (row["system"], row["value"], row["unit"]) == (trees.SERVER_BOX, 38.44, "queries/s")
@@ -114,12 +112,12 @@ def test_results_of_a_table_are_found_by_scenario_system_and_any_name_of_the_mod
     assert len(large) == sum(row.benchmark == "ssd-resnet34" for row in (*trees.RESULTS, *trees.TABLE_ALONE))
 
 
-def test_a_published_server_result_is_found_in_the_published_table(ck: Ck, data: Path) -> None:
+def test_published_server_result_is_found_in_published_table(ck: Ck, data: Path) -> None:
     ck("import", "results", f"--path={data / 'published_v1.0_object_detection.csv'}")
     assert ck("ls", "result", "--scenario=server", "--system=ICX", "--out=json").json["lst"][0]["value"] == 40.09
 
 
-def test_a_tree_can_be_indexed_without_its_logs(ck: Ck, made: Submissions) -> None:
+def test_tree_can_be_indexed_without_logs(ck: Ck, made: Submissions) -> None:
     assert ck("import", "results", f"--path={made.root}", "--out=json").json["count"] == made.count
     assert ck("ls", "experiment", "--out=json").json["lst"] == []
     assert len(ck("ls", "result", "--out=json").json["lst"]) == made.count
@@ -130,7 +128,7 @@ def test_any_level_of_a_tree_may_be_named(tree: Path, part: str, count: int) -> 
     assert len(find_results(tree / part)) == count
 
 
-def test_a_folder_that_is_no_tree(tmp_path: Path) -> None:
+def test_folder_that_is_not_a_tree(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="has no result") as error:
         find_results(tmp_path)
     assert "(closed|open)/SUBMITTER/results" in error.value.hint
@@ -138,7 +136,7 @@ def test_a_folder_that_is_no_tree(tmp_path: Path) -> None:
         find_results(tmp_path / "none")
 
 
-# what is missing or broken is remarked at its result, and the others are as they were
+# missing or broken parts are remarked at their result, and the others are unchanged
 
 
 @pytest.mark.parametrize(
@@ -148,7 +146,7 @@ def test_a_folder_that_is_no_tree(tmp_path: Path) -> None:
         ("accuracy/accuracy.txt", "accuracy.txt is missing"),
     ],
 )
-def test_a_missing_file(tree: Path, file: str, remark: str) -> None:
+def test_missing_file(tree: Path, file: str, remark: str) -> None:
     where = place(tree)
     (where.results / file).unlink()
     found = read_result(load_round(), where)
@@ -157,7 +155,7 @@ def test_a_missing_file(tree: Path, file: str, remark: str) -> None:
     assert not read_result(load_round(), place(tree, "SingleStream")).remarks
 
 
-def test_of_several_measurements_that_of_the_scenario_is_read(tree: Path) -> None:
+def test_measurements_of_the_scenario_are_used(tree: Path) -> None:
     folder = place(tree).measurements
     for name in ("x_Offline", "y_Offline_old"):
         (folder / f"{trees.SYSTEM}_{name}.json").write_text(json.dumps({"weight_data_types": name}))
@@ -168,7 +166,7 @@ def test_of_several_measurements_that_of_the_scenario_is_read(tree: Path) -> Non
 
 
 @pytest.mark.parametrize("value", ["1e999", "NaN"])
-def test_a_figure_that_is_not_finite_is_remarked_and_the_result_can_be_read_again(ck: Ck, tree: Path, value: str) -> None:
+def test_non_finite_figure_is_remarked_and_readable(ck: Ck, tree: Path, value: str) -> None:
     log = place(tree).performance / "mlperf_log_detail.txt"
     log.write_text(re.sub(r'("key": "result_[^"]+", "value": )[\d.]+', rf"\g<1>{value}", log.read_text()))
     (row,) = [
@@ -181,7 +179,7 @@ def test_a_figure_that_is_not_finite_is_remarked_and_the_result_can_be_read_agai
     assert ck("show", f"experiment:{row['data_uoa']}").code == 0
 
 
-def test_a_result_entry_that_cannot_be_read_is_left_out_of_the_list(ck: Ck, made: Submissions) -> None:
+def test_unreadable_result_entry_is_skipped(ck: Ck, made: Submissions) -> None:
     assert ck("import", "results", f"--path={made.table}").code == 0
     entry = create_entry(Repositories().writable(), "result", "odd", {"tags": {"a": 1}})
     answer = ck("ls", "result", "--out=json")
@@ -191,12 +189,12 @@ def test_a_result_entry_that_cannot_be_read_is_left_out_of_the_list(ck: Ck, made
     assert [row["data_uoa"] for row in answer.json["others"]] == []
 
 
-def test_a_missing_system_description(tree: Path) -> None:
+def test_missing_system_description(tree: Path) -> None:
     place(tree).system_file.unlink()
     assert any(f"{trees.SYSTEM}.json is missing" in row for row in read_result(load_round(), place(tree)).remarks)
 
 
-def test_a_log_that_was_cut_short_has_no_figure(tree: Path) -> None:
+def test_truncated_log_has_no_figure(tree: Path) -> None:
     path = place(tree).performance / "mlperf_log_detail.txt"
     content = path.read_bytes()
     path.write_bytes(content[: content.rindex(b":::MLLOG") + 40])
@@ -205,7 +203,7 @@ def test_a_log_that_was_cut_short_has_no_figure(tree: Path) -> None:
     assert any("truncated" in row for row in found.remarks)
 
 
-def test_a_log_of_something_else(tree: Path) -> None:
+def test_log_of_another_kind(tree: Path) -> None:
     (place(tree).performance / "mlperf_log_detail.txt").write_bytes(b"\x00\xff not a log\n" * 99)
     found = read_result(load_round(), place(tree))
     assert found.value is None
@@ -213,14 +211,14 @@ def test_a_log_of_something_else(tree: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", "{", '{"a": ' * 9000, ""])
-def test_a_system_description_that_is_none(tree: Path, text: str) -> None:
+def test_invalid_system_description(tree: Path, text: str) -> None:
     place(tree).system_file.write_text(text)
     found = read_result(load_round(), place(tree))
     assert found.description == {}
     assert any(f"{trees.SYSTEM}.json is not" in row for row in found.remarks)
 
 
-def test_foreign_files_and_folders_do_no_harm(ck: Ck, tree: Path) -> None:
+def test_foreign_files_and_folders_are_harmless(ck: Ck, tree: Path) -> None:
     (place(tree).results.parent / "Datacenter").mkdir()
     (place(tree).results / "notes.txt").write_text("x")
     (tree / OURS / "results" / "README").write_text("x")
@@ -249,7 +247,7 @@ def test_text_in_another_encoding(tree: Path, encoding: str) -> None:
     assert found.remarks == []
 
 
-def test_a_log_of_today_is_read_as_well(tmp_path: Path) -> None:
+def test_current_log_is_read(tmp_path: Path) -> None:
     path = tmp_path / "mlperf_log_detail.txt"
     path.write_text(
         EVENT.format("loadgen_version", '"4.1.30"', "false")
@@ -265,7 +263,7 @@ def test_a_log_of_today_is_read_as_well(tmp_path: Path) -> None:
     assert log.number("loadgen_version") is None
 
 
-def test_samples_of_a_published_accuracy_log_are_read_up_to_the_gap(data: Path) -> None:
+def test_published_accuracy_log_is_read_up_to_the_gap(data: Path) -> None:
     path = data / "results_v1.0/closed/Lenovo/results/T4x1_TRT/ssd-mobilenet/Offline/accuracy/mlperf_log_accuracy.json"
     assert path.stat().st_size == 8199
     rows = list(read_samples(path))
@@ -274,8 +272,8 @@ def test_samples_of_a_published_accuracy_log_are_read_up_to_the_gap(data: Path) 
     assert all(len(row.data) % 28 == 0 for row in rows)
 
 
-def test_samples_of_a_truncated_accuracy_log_are_those_of_the_whole(tmp_path: Path) -> None:
-    """Whole records on either side of the gap, as they were; those that the gap cuts are left out."""
+def test_truncated_accuracy_log_has_samples_of_the_full_one(tmp_path: Path) -> None:
+    """Complete records on either side of the gap, unchanged; records that the gap cuts are left out."""
     path = tmp_path / "mlperf_log_accuracy.json"
     whole = accuracy_log(5000)
     path.write_bytes(whole)
@@ -290,7 +288,7 @@ def test_samples_of_a_truncated_accuracy_log_are_those_of_the_whole(tmp_path: Pa
     assert tail > 5
 
 
-def test_accuracy_text_gives_the_last_figure_and_the_hash(tmp_path: Path) -> None:
+def test_accuracy_text_gives_last_figure_and_hash(tmp_path: Path) -> None:
     path = tmp_path / "accuracy.txt"
     path.write_text(f"mAP=10.000%\nsomething\nmAP=22.911%\nhash={'a' * 64}\n")
     assert read_accuracy(path).mAP == 22.911
@@ -312,13 +310,13 @@ def test_accuracy_text_gives_the_last_figure_and_the_hash(tmp_path: Path) -> Non
         ("", "no column"),
     ],
 )
-def test_a_table_that_is_none_is_told_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+def test_invalid_table_is_reported_with_line(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(ConfigError, match=message):
         read_table(load_round(), tmp_path / "t.csv")
 
 
-def test_a_folder_that_leads_out_of_the_tree_is_left_out(ck: Ck, tree: Path, tmp_path: Path) -> None:
+def test_folder_linked_outside_is_skipped(ck: Ck, tree: Path, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.mkdir()
     (secret / "key").write_text("x")

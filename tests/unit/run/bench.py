@@ -1,4 +1,4 @@
-"""A toy benchmark in a repository of its own, with a venv to run it in."""
+"""A toy benchmark in its own repository, with a venv to run it in."""
 
 from __future__ import annotations
 

@@ -25,13 +25,13 @@ def taken(options: RunOptions) -> tuple[RunOptions, list[str]]:
         ({"images": "x", "dataset": "y"}, {"dataset": "x,y"}),
     ],
 )
-def test_other_names_of_a_dependency(added: dict[str, str], expected: dict[str, str]) -> None:
+def test_dependency_aliases(added: dict[str, str], expected: dict[str, str]) -> None:
     options, notes = taken(RunOptions(added_tags=added))
     assert (options.added_tags, notes) == (expected, [])
 
 
 @pytest.mark.parametrize("name", ["python", "compiler", "mlperf-inference-src", "loadgen-config-file", "lib-python-matplotlib"])
-def test_a_dependency_of_other_programs_has_no_effect_and_that_is_said(name: str) -> None:
+def test_dependency_of_other_programs_is_ignored_with_message(name: str) -> None:
     options, (note,) = taken(RunOptions(added_tags={name: "v3"}))
     assert options == RunOptions()
     assert note.startswith(f"--dep_add_tags.{name}=v3 has no effect: ")
@@ -46,13 +46,13 @@ def test_a_dependency_of_other_programs_has_no_effect_and_that_is_said(name: str
         ({"library": "v1.14"}, "", "cpu"),
     ],
 )
-def test_a_framework_chooses_backend_and_device(added: dict[str, str], backend: str, device: str) -> None:
+def test_framework_selects_backend_and_device(added: dict[str, str], backend: str, device: str) -> None:
     options, notes = taken(RunOptions(added_tags=added))
     assert (options.backend, options.device) == (backend, device)
     assert len(notes) == 1
 
 
-def test_what_the_user_chose_stays() -> None:
+def test_user_choice_is_kept() -> None:
     options, notes = taken(RunOptions(backend="onnxruntime", added_tags={"library": "tflite"}))
     assert options.backend == "onnxruntime"
     assert "has no effect" in notes[0]
@@ -62,7 +62,7 @@ def test_what_the_user_chose_stays() -> None:
     ("name", "hint"),
     [("wieghts", "did you mean weights?"), ("compilr", "did you mean compiler"), ("zzz", "it has weights, dataset")],
 )
-def test_a_dependency_that_no_program_has_is_refused(name: str, hint: str) -> None:
+def test_unknown_dependency_is_rejected(name: str, hint: str) -> None:
     with pytest.raises(UsageError, match=f"program:toy has no dependency '{name}'") as caught:
         taken(RunOptions(added_tags={name: "x"}))
     assert hint in caught.value.hint

@@ -1,4 +1,4 @@
-"""Starting the harness: its progress moves the bar, its words go to the log, and its failure is told with the cause."""
+"""Starting the harness: progress moves the bar, output goes to the log, and a failure is reported with its cause."""
 
 from __future__ import annotations
 
@@ -45,21 +45,21 @@ def run(tmp_path: Path, folder: Path) -> Run:
     return call
 
 
-def test_results_of_the_harness_come_back(run: Run) -> None:
+def test_harness_results_are_returned(run: Run) -> None:
     code = '(folder / "results.json").write_text(json.dumps({"read": json.loads(spec.read_text()), "cwd": os.getcwd()}))'
     found = run(code)
     assert found["read"] == {"version": 1}
     assert found["cwd"].endswith("/run")
 
 
-def test_output_goes_to_the_logs_beside_the_spec(run: Run, folder: Path) -> None:
+def test_output_goes_to_logs_next_to_spec(run: Run, folder: Path) -> None:
     run('print("hello")\nprint("a warning", file=sys.stderr)\n(folder / "results.json").write_text("{}")')
     assert (folder / "stdout.log").read_text() == "hello\n"
     assert (folder / "stderr.log").read_text() == "a warning\n"
 
 
 class Bars:
-    """Keeps what is reported."""
+    """Records reports."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[Any, ...]] = []
@@ -86,7 +86,7 @@ def bars() -> Iterator[Bars]:
     progress.send_to(before)
 
 
-def test_progress_moves_the_bar_and_is_not_in_the_log(run: Run, folder: Path, bars: Bars) -> None:
+def test_progress_moves_bar_and_is_not_logged(run: Run, folder: Path, bars: Bars) -> None:
     run("""
         print(json.dumps({"progress": "drawing", "done": 1, "total": 2, "unit": "images"}))
         print("between")
@@ -102,8 +102,8 @@ def test_progress_moves_the_bar_and_is_not_in_the_log(run: Run, folder: Path, ba
     assert (folder / "stdout.log").read_text() == 'between\n{"progress": cut short\n'
 
 
-def test_harness_has_a_python_path_of_its_own(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The user's own packages and a shell's active venv have no part in what is measured."""
+def test_harness_has_its_own_python_path(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's own packages and an active venv do not affect measurements."""
     monkeypatch.setenv("PYTHONPATH", "/somewhere")
     monkeypatch.setenv("PYTHONHOME", "")
     monkeypatch.setenv("VIRTUAL_ENV", "/elsewhere")
@@ -112,7 +112,7 @@ def test_harness_has_a_python_path_of_its_own(run: Run, tmp_path: Path, monkeypa
     assert not {"VIRTUAL_ENV", "PYTHONHOME"} & set(found)
 
 
-def test_cause_that_the_harness_tells_is_the_message(run: Run, folder: Path) -> None:
+def test_cause_from_harness_is_the_message(run: Run, folder: Path) -> None:
     with pytest.raises(RunError) as caught:
         run("""
             (folder / "error.json").write_text(json.dumps({"error": "1.png is empty", "hint": "download the data set again"}))
@@ -123,18 +123,18 @@ def test_cause_that_the_harness_tells_is_the_message(run: Run, folder: Path) -> 
     )
 
 
-def test_failure_without_a_cause_shows_the_end_of_the_log(run: Run, folder: Path) -> None:
+def test_failure_without_cause_shows_end_of_log(run: Run, folder: Path) -> None:
     with pytest.raises(RunError) as caught:
         run('print("first line", *range(40), "division by zero", sep="\\n", file=sys.stderr)\nsys.exit(9)')
-    told = str(caught.value)
-    assert "ended with exit status 9" in told
-    assert "division by zero" in told
-    assert "first line" not in told
-    assert str(folder / "stderr.log") in told
+    message = str(caught.value)
+    assert "ended with exit status 9" in message
+    assert "division by zero" in message
+    assert "first line" not in message
+    assert str(folder / "stderr.log") in message
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV"])
-def test_harness_that_was_killed_is_told_with_the_signal(run: Run, name: str) -> None:
+def test_killed_harness_is_reported_with_signal(run: Run, name: str) -> None:
     with pytest.raises(RunError, match=f"was ended by signal {name}") as caught:
         run(f"import resource\nresource.setrlimit(resource.RLIMIT_CORE, (0, 0))\nos.kill(os.getpid(), signal.{name})")
     assert ("out of memory" in caught.value.hint) == (name == "SIGKILL")
@@ -145,12 +145,12 @@ def test_success_without_results_is_a_failure(run: Run) -> None:
         run("pass")
 
 
-def test_results_of_a_run_that_failed_do_not_count(run: Run) -> None:
+def test_results_of_failed_run_do_not_count(run: Run) -> None:
     with pytest.raises(RunError, match="exit status 1"):
         run('(folder / "results.json").write_text("{}")\nsys.exit(1)')
 
 
-def test_stdin_of_the_harness_stays_open(run: Run) -> None:
+def test_harness_stdin_stays_open(run: Run) -> None:
     """It ends when its stdin closes."""
     found = run("""
         import select
@@ -170,7 +170,7 @@ run_harness(Path(sys.executable), Path(sys.argv[1]), "toy_harness", Path(sys.arg
 
 @pytest.mark.parametrize("stubborn", [False, True])
 def test_interrupted_engine_leaves_no_harness(tmp_path: Path, folder: Path, stubborn: bool) -> None:
-    """Even one that does not listen to SIGTERM."""
+    """Even one that ignores SIGTERM."""
     package = tmp_path / "program" / "toy_harness"
     package.mkdir(parents=True)
     ignore = "signal.signal(signal.SIGTERM, signal.SIG_IGN)" if stubborn else ""
@@ -189,7 +189,7 @@ def test_interrupted_engine_leaves_no_harness(tmp_path: Path, folder: Path, stub
 
 
 def wait_for(path: Path, process: subprocess.Popen[bytes]) -> str:
-    """The line that the harness has logged."""
+    """The line that the harness logged."""
     while not (path.exists() and path.read_text().endswith("\n")):
         assert process.poll() is None
         time.sleep(0.01)

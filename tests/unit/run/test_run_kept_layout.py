@@ -1,4 +1,4 @@
-"""The layout that one run measured is given to the next one, unless something that it depends on has changed."""
+"""The layout measured by one run is reused by the next, unless something it depends on has changed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ck_repo.run.pipeline import RunRecord
 from ck_repo.store.folders import tools_root
 
 FOUND = MeasuredLayout(2, 1, 4, 80.5, "1", "2026-01-02T03:04:05Z")
-# as the harness does: what it is given it hands back, and else it measures
+# like the harness: return the given layout, or measure one
 MEASURES = """
 given = spec["layout"]
 results["layout"] = given or {
@@ -41,7 +41,7 @@ def run(bench: Bench, **options: Any) -> RunRecord:
 
 
 def source(bench: Bench, **options: Any) -> str:
-    """Where the layout of one more run came from."""
+    """The origin of the layout of one more run."""
     return run(bench, **options).results.layout_source
 
 
@@ -49,11 +49,11 @@ def files() -> list[Path]:
     return sorted((tools_root() / ".cache/layouts").glob("*"))
 
 
-def test_second_run_gets_the_layout_of_the_first(bench: Bench) -> None:
+def test_second_run_reuses_layout(bench: Bench) -> None:
     first, second = run(bench), run(bench)
     assert (first.results.layout_source, second.results.layout_source) == ("measured", "kept")
     assert second.results.layout == FOUND
-    assert second.experiment.meta()["results"]["layout"]["measured"] == FOUND.measured  # since when it is kept
+    assert second.experiment.meta()["results"]["layout"]["measured"] == FOUND.measured  # the date of the measurement
     assert len(files()) == 1
 
 
@@ -62,19 +62,19 @@ def test_second_run_gets_the_layout_of_the_first(bench: Bench) -> None:
     [{"retune": True}, {"scenario": "server"}, {"batch_size": 1}, {"threads": 2}, {"model": "fancy"}, {"visible_devices": "0"}],
     ids=lambda options: str(next(iter(options))),
 )
-def test_other_option_is_measured_by_itself(bench: Bench, options: dict[str, Any]) -> None:
+def test_other_option_has_its_own_layout(bench: Bench, options: dict[str, Any]) -> None:
     run(bench)
     assert source(bench, **options) == "measured"
     assert source(bench) == "kept"
 
 
 @pytest.mark.parametrize("options", [{"count": 2}, {"seconds": 5.0}, {"trace": "no"}, {"official": True}])
-def test_option_that_changes_no_speed_shares_the_layout(bench: Bench, options: dict[str, Any]) -> None:
+def test_option_without_effect_on_speed_shares_layout(bench: Bench, options: dict[str, Any]) -> None:
     plan = bench.plan()
     assert kept_layout.subject_options(replace(plan.options, **options)) == kept_layout.subject_options(plan.options)
 
 
-def test_other_machine_measures_by_itself(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_machine_has_its_own_layout(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Machines may share one CK_TOOLS."""
     run(bench)
     other = platform.same_machine() | {"cores_usable": 4096}
@@ -99,20 +99,20 @@ def test_changed_harness_measures_again(bench: Bench) -> None:
         (lambda text: text.replace('"layout": {', '"plan": {'), "layout.sessions is None"),
     ],
 )
-def test_damaged_file_is_ignored_with_a_warning(bench: Bench, change: Any, why: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_corrupt_file_is_ignored_with_warning(bench: Bench, change: Any, why: str, capfd: pytest.CaptureFixture[str]) -> None:
     run(bench)
     path = files()[0]
     path.write_text(change(path.read_text()))
     capfd.readouterr()
     assert source(bench) == "measured"
-    told = capfd.readouterr().err
-    assert "warning: the kept layout is ignored and measured again" in told
-    assert why in told
-    assert source(bench) == "kept"  # it was written again
+    message = capfd.readouterr().err
+    assert "warning: the kept layout is ignored and measured again" in message
+    assert why in message
+    assert source(bench) == "kept"  # written again
     assert "warning" not in capfd.readouterr().err
 
 
-def test_store_that_cannot_be_written_does_not_fail_the_run(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:
+def test_unwritable_store_does_not_fail_the_run(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:
     place = tools_root() / ".cache/layouts"
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text("in the way")
@@ -120,7 +120,7 @@ def test_store_that_cannot_be_written_does_not_fail_the_run(bench: Bench, capfd:
     assert "warning: the layout is not kept for the next run" in capfd.readouterr().err
 
 
-def test_two_writers_leave_the_file_of_one(tmp_path: Path) -> None:
+def test_concurrent_writers_leave_one_valid_file(tmp_path: Path) -> None:
     place = KeptLayout({"model": "one"})
     layouts = [replace(FOUND, samples_per_second=float(number)) for number in range(1, 41)]
     with ThreadPoolExecutor(8) as pool:

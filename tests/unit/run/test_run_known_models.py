@@ -1,4 +1,4 @@
-"""Models by name; a package that cannot be read does not hide the others."""
+"""Models by name; an unreadable package does not hide the others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ck_repo.session import Session
 from ck_repo.store.writing import create_entry
 
 
-def test_package_with_damaged_tags_is_left_out(ck_home: Path) -> None:
+def test_package_with_corrupt_tags_is_skipped(ck_home: Path) -> None:
     session = Session()
     create_entry(session.repositories.writable(), "package", "damaged", {"tags": {"a": 1}, "model": {"format": "onnx"}})
     found = [row.name for row in known_models(session)]

@@ -1,4 +1,4 @@
-"""A meter's command ends with the run, and so does everything that it started."""
+"""A meter's command ends with the run, together with everything that it started."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from ck_repo.errors import RunError
 from ck_repo.run.meter import metered
 
-# a process that ignores SIGTERM, and says so through a pipe if it lives on
+# a process that ignores SIGTERM, and reports through a pipe if it survives
 _STUBBORN = """
     import os, signal, sys, time
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -40,7 +40,7 @@ def _wrapper(folder: Path, then: str) -> str:
     return f"{sys.executable} {script}"
 
 
-def test_what_the_command_started_ends_with_it(tmp_path: Path, pipe: Path) -> None:
+def test_processes_started_by_command_end_with_it(tmp_path: Path, pipe: Path) -> None:
     with metered(_wrapper(tmp_path, "time.sleep(60)"), tmp_path / "run"):
         reader = FileIO(pipe)  # waits for the stubborn process
         assert reader.read(5) == b"ready"
@@ -48,7 +48,7 @@ def test_what_the_command_started_ends_with_it(tmp_path: Path, pipe: Path) -> No
         assert reader.read() == b""
 
 
-def test_what_a_command_that_fails_has_started_ends_too(tmp_path: Path, pipe: Path) -> None:
+def test_processes_started_by_failing_command_end_too(tmp_path: Path, pipe: Path) -> None:
     go = tmp_path / "go"
     os.mkfifo(go)
     command = _wrapper(tmp_path, f"open({str(go)!r}).read()\nsys.exit(3)")
@@ -59,7 +59,7 @@ def test_what_a_command_that_fails_has_started_ends_too(tmp_path: Path, pipe: Pa
 
 
 def _let_it_end(pipe: Path, go: Path) -> FileIO:
-    """Let the wrapper end while the stubborn process runs; its exit status is left to whoever started it."""
+    """Let the wrapper end while the stubborn process runs; its exit status is left to its parent."""
     reader = FileIO(pipe)
     assert reader.read(5) == b"ready"
     go.write_text("")

@@ -1,4 +1,4 @@
-"""What is told before an official run, in the first minute and not after hours."""
+"""Problems of an official run are reported in the first minute, not after hours."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RULES = rules_for(load_round(), "ssd-mobilenet")
 
 
 class Said:
-    """A sink that keeps what is said."""
+    """A sink that records messages."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -62,21 +62,21 @@ def check(spec: Spec, tmp_path: Path, options: RunOptions | None = None, **model
     return check_official(options or RunOptions(official=True), RULES, spec, {"weights": env}, tmp_path)
 
 
-def test_what_does_not_suit_the_closed_division_is_told_and_the_end_too(spec: Spec, tmp_path: Path, said: Said) -> None:
+def test_conflicts_with_closed_division_are_all_reported(spec: Spec, tmp_path: Path, said: Said) -> None:
     warnings = check(spec, tmp_path)
     assert any("has 3 images; the closed division requires the 5000" in text for text in warnings)
     assert any("not one of the round's models" in text for text in warnings)
     assert "performance for at least 10 minutes; it will not end before" in said.lines[-1]
 
 
-def test_a_missing_image_is_told_before_the_run(spec: Spec, tmp_path: Path, said: Said) -> None:
+def test_missing_image_is_reported_before_the_run(spec: Spec, tmp_path: Path, said: Said) -> None:
     (tmp_path / "val2017/000000000013.jpg").unlink()
     with pytest.raises(RunError, match=r"1 of the 3 images .* do not exist, the first: 000000000013\.jpg"):
         check(spec, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"count": 8}, "uses the complete data set"),
         ({"seconds": 5.0}, "at least 600 s, and --time=5"),
@@ -90,8 +90,8 @@ def test_a_missing_image_is_told_before_the_run(spec: Spec, tmp_path: Path, said
         ({"scenario": "multistream", "target_latency": 51.0}, "bound for MultiStream is 50 ms"),
     ],
 )
-def test_options_that_the_rules_do_not_allow_are_refused(options: dict[str, Any], told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_options_forbidden_by_rules_are_rejected(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         check_options(RunOptions(official=True, **options), rules_for(load_round(), "ssd-mobilenet"))
 
 
@@ -106,11 +106,11 @@ def test_options_that_the_rules_do_not_allow_are_refused(options: dict[str, Any]
         {"scenario": "singlestream", "target_latency": 99.0},
     ],
 )
-def test_options_that_the_rules_leave_to_a_user_are_not(options: dict[str, Any]) -> None:
+def test_options_allowed_by_rules_are_accepted(options: dict[str, Any]) -> None:
     check_options(RunOptions(official=True, **options), rules_for(load_round(), "ssd-mobilenet"))
 
 
-def test_a_model_that_was_changed_since_is_refused(spec: Spec, tmp_path: Path, said: Said) -> None:
+def test_modified_model_is_rejected(spec: Spec, tmp_path: Path, said: Said) -> None:
     file = tmp_path / "tool/m.onnx"
     file.parent.mkdir()
     file.write_text("changed")
@@ -118,7 +118,9 @@ def test_a_model_that_was_changed_since_is_refused(spec: Spec, tmp_path: Path, s
         check(spec, tmp_path, source="package", file=str(file), path=str(file.parent), digest="0" * 64)
 
 
-def test_too_little_disk_or_memory_is_told(spec: Spec, tmp_path: Path, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_insufficient_disk_or_memory_is_reported(
+    spec: Spec, tmp_path: Path, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(official, "_LOG_BYTES", 1 << 60)
     with pytest.raises(RunError, match="MB free; a run may write"):
         check(spec, tmp_path)
@@ -128,7 +130,7 @@ def test_too_little_disk_or_memory_is_told(spec: Spec, tmp_path: Path, said: Sai
         check(spec, tmp_path)
 
 
-def test_an_official_run_has_the_figures_of_the_rules() -> None:
+def test_official_run_has_figures_of_the_rules() -> None:
     for scenario, queries in (("singlestream", 1024), ("multistream", 270336), ("server", 270336), ("offline", 24576)):
         for counts in ("held", "loadgen"):
             options = RunOptions(official=True, scenario=scenario, counts=counts, target_qps=1000.0)
@@ -158,7 +160,7 @@ def test_targets_come_from_user_conf_and_options_win(tmp_path: Path) -> None:
     assert with_user_conf(options, RULES).target_qps == 5.0
 
 
-def test_what_the_rules_do_not_leave_to_a_user_is_refused_with_its_line(tmp_path: Path) -> None:
+def test_user_conf_setting_forbidden_by_rules_is_rejected_with_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"line 2: \*\.\*\.schedule_rng_seed = 1: expected no own seed"):
         with_user_conf(conf(tmp_path, "*.Server.target_qps = 40\n*.*.schedule_rng_seed = 1\n"), RULES)
     with pytest.raises(NotFoundError, match="is not an existing file"):
@@ -168,7 +170,7 @@ def test_what_the_rules_do_not_leave_to_a_user_is_refused_with_its_line(tmp_path
 # the meter
 
 
-def test_the_meter_runs_as_long_as_the_benchmark(tmp_path: Path) -> None:
+def test_meter_runs_as_long_as_the_benchmark(tmp_path: Path) -> None:
     script = tmp_path / "meter.py"
     script.write_text(
         "import pathlib, signal, sys, time\n"
@@ -182,11 +184,11 @@ def test_the_meter_runs_as_long_as_the_benchmark(tmp_path: Path) -> None:
 
 
 def wait_for_the_end_of_children() -> None:
-    """Wait until one child has ended, and leave its exit status to whoever started it."""
+    """Wait until a child has ended, and leave its exit status to its parent."""
     os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
 
 
-def test_a_meter_that_ends_early_or_is_not_there_fails_the_run(tmp_path: Path) -> None:
+def test_meter_that_ends_early_or_is_missing_fails_the_run(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="ended before the run did"), metered(f"{sys.executable} -c 1", tmp_path / "run"):
         wait_for_the_end_of_children()
     with pytest.raises(RunError, match="cannot be started"), metered("/no/such/program", tmp_path / "run"):
@@ -198,7 +200,7 @@ def test_a_meter_that_ends_early_or_is_not_there_fails_the_run(tmp_path: Path) -
     assert not (tmp_path / "none").exists()
 
 
-def test_a_command_says_what_is_not_as_usual() -> None:
+def test_unusual_machine_state_is_reported() -> None:
     options = RunOptions(model="a,b", official=True, seconds=2.5, added_tags={"weights": "x"})
     assert command_of(options) == ("ck run program:object-detection --model=a,b --time=2.5 --official --dep_add_tags.weights=x")
 
@@ -207,17 +209,17 @@ def test_a_command_says_what_is_not_as_usual() -> None:
     "line",
     ["*.Server.min_query_count = 300000", "*.*.performance_sample_count_override = 1024", "typo.*.min_duration = 700000"],
 )
-def test_what_a_run_does_not_take_is_refused_and_not_ignored(tmp_path: Path, line: str) -> None:
+def test_unsupported_settings_are_rejected(tmp_path: Path, line: str) -> None:
     with pytest.raises(UsageError, match="line 1: "):
         with_user_conf(conf(tmp_path, line), RULES)
 
 
-def test_a_longer_duration_is_taken(tmp_path: Path) -> None:
+def test_longer_duration_is_accepted(tmp_path: Path) -> None:
     assert with_user_conf(conf(tmp_path, "*.*.min_duration = 700000"), RULES).seconds == 700
     assert with_user_conf(conf(tmp_path, "*.*.min_duration = 600000"), RULES).seconds is None
 
 
-def test_a_meter_that_ends_at_once_is_told_before_the_run(tmp_path: Path) -> None:
+def test_meter_that_ends_immediately_is_reported_before_the_run(tmp_path: Path) -> None:
     ran = []
     with pytest.raises(RunError, match="ended before the run did"), metered("false", tmp_path / "performance"):
         ran.append(1)

@@ -1,4 +1,4 @@
-"""A run option is declared once: a row added to `run/options.py` reaches everything that has run options."""
+"""A run option is declared once: an entry added to `run/options.py` reaches everything that has run options."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ROWS = """
     ] = None
     cooler: Annotated[str, RunOption("the fan to switch on", value="NAME", this_machine=True, audited=False)] = ""
 """
-# what replays and the Python API read besides
+# what replays and the Python API also read
 RESULTS = """
 results |= {"sessions": 1, "threads": 1, "batch_size": 1}
 results["accuracy"] |= {"AP50": 0.5, "AP75": 0.5, "detections": 4}
@@ -44,7 +44,7 @@ results["accuracy"] |= {"AP50": 0.5, "AP75": 0.5, "detections": 4}
 
 
 class Changed:
-    """A copy of the checkout with two more run options, which is run in processes of its own."""
+    """A copy of the checkout with two more run options, run in separate processes."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -89,7 +89,7 @@ def bench(tmp_path: Path) -> Bench:
     return made
 
 
-def test_help_and_the_page_of_commands(changed: Changed) -> None:
+def test_help_and_commands_page(changed: Changed) -> None:
     line = "  --warm-up-queries=N              queries before the clock starts\n"
     assert line in changed.ck("run", "program", "--help").stdout
     audit = changed.ck("audit", "program", "--help").stdout
@@ -116,7 +116,7 @@ def test_values_are_checked(changed: Changed, bench: Bench, words: list[str], co
     assert (done.returncode, message in done.stderr) == (code, True), done.stderr
 
 
-def test_every_spelling_is_recorded_and_handed_to_the_harness(changed: Changed, bench: Bench) -> None:
+def test_every_spelling_is_recorded_and_passed_to_harness(changed: Changed, bench: Bench) -> None:
     for words in (["--warm-up-queries=3"], ["--env.CK_WARM_UP=3"], ["--env.EXTRA_OPS=--warm-up 3"]):
         meta = changed.run(*words)
         assert (meta["options"]["warm_up"], meta["spec"]["warm_up"]) == (3, 3)
@@ -125,7 +125,7 @@ def test_every_spelling_is_recorded_and_handed_to_the_harness(changed: Changed, 
     assert meta["spec"]["warm_up"] is None
 
 
-def test_replay_takes_it_over(changed: Changed, bench: Bench) -> None:
+def test_replay_reuses_it(changed: Changed, bench: Bench) -> None:
     changed.run("--record=first", "--warm-up-queries=3", "--cooler=fan-1")
     first = load(bench.repositories, "experiment", "first")
     assert _recorded(first) == {"warm_up": 3, "cooler": "fan-1"}
@@ -133,7 +133,7 @@ def test_replay_takes_it_over(changed: Changed, bench: Bench) -> None:
     assert "REPRODUCED" in done.stdout, done.stderr
     assert _recorded(load(bench.repositories, "experiment", "again")) == {"warm_up": 3}
     with pytest.raises(ConfigError, match=r"has the option (cooler|warm_up), which this ck does not support"):
-        options_of(lock_of_experiment(first.path, first.meta()), first)  # of the ck without the rows
+        options_of(lock_of_experiment(first.path, first.meta()), first)  # by the ck without these options
 
 
 def _recorded(experiment: Entry) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def _recorded(experiment: Entry) -> dict[str, Any]:
     return {name: value for name, value in lock.options.items() if name in ("warm_up", "cooler")}
 
 
-def test_python_has_it(changed: Changed, bench: Bench) -> None:
+def test_python_keyword(changed: Changed, bench: Bench) -> None:
     assert "is out of date" in changed.python("docs/make_api.py", "--check").stderr
     assert changed.python("docs/make_api.py").returncode == 0
     assert changed.python("docs/make_api.py", "--check").returncode == 0

@@ -1,4 +1,4 @@
-"""Options of a run: what the public pages type is understood, anything else is told with what is near."""
+"""Options of a run: those of the public pages are understood, and anything else is rejected with the nearest ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ck_repo.run.spellings import from_cmd_key, from_environment, from_extra_ops
 
 
 class _Said:
-    """Keeps what is said; shows no progress."""
+    """Records messages; shows no progress."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -34,19 +34,19 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("mode", MODES[:2])
-def test_every_cmd_key_of_ck(mode: str, scenario: str) -> None:
+def test_every_ck_cmd_key(mode: str, scenario: str) -> None:
     """CK's public pages: cmd keys {accuracy,performance}-{singlestream,multistream,server,offline}."""
     assert from_cmd_key(f"{mode}-{scenario}") == {"mode": mode, "scenario": scenario}
 
 
 @pytest.mark.parametrize("key", ["accuracy", "offline", "accuracy-", "Accuracy-Offline", "both-offline", ""])
-def test_other_cmd_keys_are_refused(key: str) -> None:
+def test_other_cmd_keys_are_rejected(key: str) -> None:
     with pytest.raises(NotFoundError, match="there is no cmd_key"):
         from_cmd_key(key)
 
 
-def test_environment_of_the_public_pages() -> None:
-    """What CK's public pages have people type."""
+def test_environment_of_public_pages() -> None:
+    """Command lines of CK's public pages."""
     typed = {
         "CK_LOADGEN_SCENARIO": "SingleStream",
         "CK_LOADGEN_MODE": "PerformanceOnly",
@@ -61,12 +61,12 @@ def test_environment_of_the_public_pages() -> None:
     ("mode", "expected"), [("AccuracyOnly", "accuracy"), ("PerformanceOnly", "performance"), ("SubmissionRun", "both"),
                          ("Accuracy", "accuracy"), ("--accuracy", "accuracy"), ("Performance", "performance")]
 )  # fmt: skip
-def test_modes_of_loadgen(mode: str, expected: str) -> None:
+def test_loadgen_modes(mode: str, expected: str) -> None:
     assert from_environment({"CK_LOADGEN_MODE": mode}) == {"mode": expected}
 
 
 @pytest.mark.parametrize("scenario", ["SingleStream", "MultiStream", "Server", "Offline", "offline"])
-def test_scenarios_of_loadgen(scenario: str) -> None:
+def test_loadgen_scenarios(scenario: str) -> None:
     assert from_environment({"CK_LOADGEN_SCENARIO": scenario}) == {"scenario": scenario.lower()}
 
 
@@ -80,7 +80,7 @@ def test_scenarios_of_loadgen(scenario: str) -> None:
         ("", {}),
     ],
 )
-def test_extra_ops_of_the_public_pages(text: str, expected: dict[str, float]) -> None:
+def test_extra_ops_of_public_pages(text: str, expected: dict[str, float]) -> None:
     """CK's public pages; the reference gives --max-latency in seconds."""
     assert from_extra_ops(text) == expected
     assert from_environment({"EXTRA_OPS": text}) == expected
@@ -104,7 +104,7 @@ def test_extra_ops_of_the_public_pages(text: str, expected: dict[str, float]) ->
         ({"CK_METRIC_TYPE": "COCO"}, {}),
     ],
 )
-def test_variables_of_other_programs_that_have_a_meaning(env: dict[str, str], expected: dict[str, object]) -> None:
+def test_supported_variables_of_other_programs(env: dict[str, str], expected: dict[str, object]) -> None:
     assert from_environment(env) == expected
 
 
@@ -116,7 +116,7 @@ def test_variables_of_other_programs_that_have_a_meaning(env: dict[str, str], ex
         ({"CK_METRIC_TYPE": "PASCAL"}, "--env.CK_METRIC_TYPE=PASCAL has no effect: accuracy is COCO's mAP"),
     ],
 )
-def test_variables_without_a_meaning_are_reported(env: dict[str, str], why: str, said: list[str]) -> None:
+def test_unsupported_variables_are_reported(env: dict[str, str], why: str, said: list[str]) -> None:
     assert from_environment(env) == {}
     assert len(said) == 1
     assert why in said[0]
@@ -135,13 +135,13 @@ def test_variables_without_a_meaning_are_reported(env: dict[str, str], why: str,
         ({"EXTRA_OPS": "60"}, "--time"),
     ],
 )
-def test_what_is_not_understood_is_told_with_what_is(env: dict[str, str], near: str) -> None:
+def test_unknown_value_error_lists_valid_ones(env: dict[str, str], near: str) -> None:
     with pytest.raises(CKError) as caught:
         from_environment(env)
     assert near in caught.value.hint
 
 
-def test_variable_of_what_is_installed_is_refused_with_what_chooses_it() -> None:
+def test_variable_of_installed_component_is_rejected_with_alternative() -> None:
     with pytest.raises(NotFoundError, match=r"--env\.CK_ENV_MINE is not supported") as caught:
         from_environment({"CK_ENV_MINE": "1"})
     assert "did you mean" not in caught.value.hint
@@ -149,30 +149,30 @@ def test_variable_of_what_is_installed_is_refused_with_what_chooses_it() -> None
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "many", "", "1.5"])
-def test_counts_have_to_be_whole_and_more_than_0(value: str) -> None:
+def test_counts_must_be_positive_integers(value: str) -> None:
     with pytest.raises(UsageError, match="CK_LOADGEN_DATASET_SIZE"):
         from_environment({"CK_LOADGEN_DATASET_SIZE": value})
 
 
 @pytest.mark.parametrize("value", ["0", "-0.5", "nan", "inf", "fast", ""])
-def test_rates_have_to_be_more_than_0(value: str) -> None:
+def test_rates_must_be_positive(value: str) -> None:
     with pytest.raises(UsageError, match=r"EXTRA_OPS --qps"):
         from_extra_ops(f"--qps {value}")
 
 
 @pytest.mark.parametrize("text", ["--time '60", '--time "'])
-def test_quote_that_does_not_end_is_told(text: str) -> None:
+def test_unterminated_quote_is_reported(text: str) -> None:
     with pytest.raises(UsageError, match="EXTRA_OPS"):
         from_extra_ops(text)
 
 
 def test_accuracy_comes_before_performance() -> None:
-    """A wrong answer is told before the longer test begins."""
+    """A wrong answer is reported before the longer test begins."""
     assert RunOptions(mode="both").modes == ("accuracy", "performance")
     assert RunOptions(mode="performance").modes == ("performance",)
 
 
-def test_the_older_spelling_of_a_test() -> None:
+def test_older_spelling_of_a_test() -> None:
     assert from_environment({"CK_MLPERF_COMPLIANCE_TEST": "TEST04-A"}) == {"compliance": "TEST04-A"}
     with pytest.raises(UsageError, match="is not a compliance test"):
         from_environment({"CK_MLPERF_COMPLIANCE_TEST": "TEST09"})
@@ -187,6 +187,6 @@ def test_the_older_spelling_of_a_test() -> None:
         ("added_tags", {"weights": ["a"]}, "an object of texts"), ("added_tags", "a,b", "an object of texts"),
     ],
 )  # fmt: skip
-def test_an_option_of_another_type_is_refused(name: str, value: Any, what: str) -> None:
+def test_option_of_wrong_type_is_rejected(name: str, value: Any, what: str) -> None:
     with pytest.raises(UsageError, match=f"^{name} is .*, not {what}$"):
         RunOptions(**{name: value})

@@ -1,4 +1,4 @@
-"""The workflow of `ck run`, on a toy benchmark: what is resolved, what is handed over, what is recorded."""
+"""The workflow of `ck run` on a toy benchmark: what is resolved, passed on and recorded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-def test_run_is_recorded_with_what_took_part_in_it(bench: Bench) -> None:
+def test_run_is_recorded_with_its_components(bench: Bench) -> None:
     record = bench.run(name="first", count=7)
     meta = record.experiment.meta()
     assert bench.experiments() == ["first"]
@@ -42,8 +42,8 @@ def test_run_is_recorded_with_what_took_part_in_it(bench: Bench) -> None:
     assert {"offline", "toy", "accuracy", "performance", "mine", "toy-model", "toy-set"} <= set(meta["tags"])
 
 
-def test_run_folder_holds_spec_logs_and_configuration(bench: Bench) -> None:
-    """The contract of a run folder; LoadGen's own files are the harness's part."""
+def test_run_folder_has_spec_logs_and_configuration(bench: Bench) -> None:
+    """The contract of a run folder; LoadGen's own files are up to the harness."""
     path = bench.run().experiment.path
     assert json.loads((path / "spec.json").read_text())["model"]["name"] == "toy-model"
     assert (path / "stdout.log").read_text() == "so far so good\n"
@@ -51,14 +51,14 @@ def test_run_folder_holds_spec_logs_and_configuration(bench: Bench) -> None:
         assert {row.name for row in (path / mode).iterdir()} == {"mlperf.conf", "user.conf"}
 
 
-def test_name_that_is_taken_is_told_before_the_run(bench: Bench) -> None:
+def test_existing_name_is_reported_before_the_run(bench: Bench) -> None:
     bench.run(name="first")
     with pytest.raises(ConflictError, match="experiment:first already exists"):
         bench.run('Path("/nowhere").write_text("the harness ran")', name="first")
     assert bench.experiments() == ["first"]
 
 
-def test_failure_of_the_harness_keeps_its_logs_where_the_message_says(bench: Bench) -> None:
+def test_failed_harness_keeps_its_logs_and_says_where(bench: Bench) -> None:
     with pytest.raises(RunError, match="ended with exit status 5") as caught:
         bench.run('print("no memory", file=sys.stderr)\nsys.exit(5)')
     assert Path(caught.value.log).read_text() == "no memory\n"
@@ -67,8 +67,8 @@ def test_failure_of_the_harness_keeps_its_logs_where_the_message_says(bench: Ben
     assert [path.name.split("-")[0] for path in bench.left()] == [".failed"]
 
 
-def test_results_stay_when_another_run_took_the_name_meanwhile(bench: Bench) -> None:
-    """A run of ten minutes is not thrown away for its name."""
+def test_results_are_kept_when_name_was_taken_meanwhile(bench: Bench) -> None:
+    """A run of ten minutes is not discarded because of its name."""
     taken = bench.local.path / "experiment" / "mine"
     with pytest.raises(ConflictError, match="mine already exists"):
         bench.run(f"Path({str(taken)!r}).mkdir()\n{WELL}", name="mine")
@@ -76,7 +76,7 @@ def test_results_stay_when_another_run_took_the_name_meanwhile(bench: Bench) -> 
     assert [(path / "results.json").exists() for path in kept] == [True]
 
 
-def test_second_run_installs_nothing_again(bench: Bench) -> None:
+def test_second_run_installs_nothing(bench: Bench) -> None:
     bench.run()
     tools = sorted(path.name for path in (bench.home / "CK-TOOLS").iterdir() if path.is_dir())
     plan = bench.plan()
@@ -94,17 +94,17 @@ def test_plan_changes_nothing(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("options", [{"model": "other-model"}, {"model": "fancy"}, {"added_tags": {"weights": "fancy"}}])
-def test_model_is_chosen_by_alias_tag_or_dependency(bench: Bench, options: dict[str, Any]) -> None:
+def test_model_is_selected_by_alias_tag_or_dependency(bench: Bench, options: dict[str, Any]) -> None:
     assert bench.plan(**options).choices["weights"].name == "other-model"
 
 
-def test_data_set_is_the_models_own_unless_told(bench: Bench) -> None:
+def test_data_set_defaults_to_that_of_the_model(bench: Bench) -> None:
     assert bench.plan().choices["dataset"].name == "toy-set"
     assert bench.plan(dataset="z-other-set").choices["dataset"].name == "z-other-set"
     assert bench.plan(added_tags={"dataset": "z-other-set"}).choices["dataset"].name == "z-other-set"
 
 
-def test_backend_is_the_models_own(bench: Bench) -> None:
+def test_backend_defaults_to_that_of_the_model(bench: Bench) -> None:
     plan = bench.plan()
     assert plan.backend == "toy"
     assert plan.choices["framework"].name == "toy-framework"
@@ -119,13 +119,13 @@ def test_backend_is_the_models_own(bench: Bench) -> None:
         ({"dataset": "no-such"}, CKError, "no-such"),
     ],
 )
-def test_what_cannot_be_had_is_told(bench: Bench, options: dict[str, Any], kind: type[CKError], message: str) -> None:
+def test_unavailable_components_are_reported(bench: Bench, options: dict[str, Any], kind: type[CKError], message: str) -> None:
     with pytest.raises(kind, match=message) as caught:
         bench.plan(**options)
     assert caught.value.hint
 
 
-def test_venv_whose_python_has_vanished_is_told(bench: Bench) -> None:
+def test_venv_with_missing_python_is_reported(bench: Bench) -> None:
     (bench.venv.path / "venv" / "bin" / "python").unlink()
     with pytest.raises(InstallError, match="is missing"):
         bench.plan()
@@ -134,36 +134,36 @@ def test_venv_whose_python_has_vanished_is_told(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("model", "count"), [({}, 256), ({"benchmark": "ssd-resnet34"}, 64), ({"profile": "coco-1200-pt"}, 64)]
 )
-def test_rules_are_those_of_the_models_benchmark(bench: Bench, model: dict[str, str], count: int) -> None:
+def test_rules_are_those_of_the_model_benchmark(bench: Bench, model: dict[str, str], count: int) -> None:
     bench.copied("odd-model", "odd.txt", tags=["model", "odd"], model={"profile": "coco-300", "backend": "toy", **model})
     record = bench.run(model="odd", dataset="toy-set")
     assert record.experiment.meta()["spec"]["loadgen"]["performance_sample_count"] == count
 
 
-def test_program_without_a_harness_is_told_with_its_file(bench: Bench) -> None:
+def test_program_without_harness_is_reported_with_its_file(bench: Bench) -> None:
     path = bench.program.path / ".cm" / "meta.json"
     path.write_text(json.dumps({key: value for key, value in json.loads(path.read_text()).items() if key != "harness"}))
     with pytest.raises(CKError, match=r"meta\.json: harness"):
         bench.run()
 
 
-def test_a_backend_that_neither_the_program_nor_the_venv_brings_is_told(bench: Bench) -> None:
+def test_unknown_backend_is_reported(bench: Bench) -> None:
     with pytest.raises(UsageError, match="there is no backend 'tpu'") as caught:
         bench.plan(backend="tpu")
     assert "toy" in caught.value.hint
     assert "entry point of ck_repo.backends" in caught.value.hint
 
 
-def test_a_package_in_the_venv_brings_a_backend(bench: Bench) -> None:
+def test_package_in_venv_provides_backend(bench: Bench) -> None:
     info = bench.venv.path / "venv/lib/python3.11/site-packages/tpu_backend-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "entry_points.txt").write_text("[ck_repo.backends]\ntpu = tpu_backend\n")
     plan = bench.plan(backend="tpu")
     assert plan.backend == "tpu"
-    assert plan.choices["weights"].label == "toy-model"  # its file as it is
+    assert plan.choices["weights"].label == "toy-model"  # its file, unchanged
 
 
-def test_a_gpu_is_asked_for_where_there_is_none(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_gpu_is_requested_on_machine_without_gpu(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(gpu, "DRIVER", tmp_path / "no-driver")
     monkeypatch.setattr(gpu, "DEVICES", tmp_path)
     with pytest.raises(RunError, match="--device=cuda cannot be used") as caught:
@@ -175,7 +175,7 @@ def test_a_gpu_is_asked_for_where_there_is_none(bench: Bench, monkeypatch: pytes
     check_device(RunOptions(device="cuda"))
 
 
-def test_known_faults_of_the_reference_reach_the_harness(bench: Bench) -> None:
+def test_reference_bugs_are_passed_to_harness(bench: Bench) -> None:
     model = {"profile": "coco-1200-onnx", "backend": "toy", "input": "image", "dataset": "dataset,toy-set"}
     bench.copied("large-model", "l.txt", tags=["model", "large"], model=model)
     specs = [bench.run(model="large", reference_faults=kept).experiment.meta()["spec"] for kept in (False, True)]
@@ -184,7 +184,7 @@ def test_known_faults_of_the_reference_reach_the_harness(bench: Bench) -> None:
     assert [row["reference_faults"] for row in specs] == [False, True]
 
 
-def test_rounded_bytes_for_a_model_that_takes_floats_are_refused_before_anything_is_made(bench: Bench) -> None:
+def test_rounded_bytes_for_float_model_are_rejected_early(bench: Bench) -> None:
     bench.copied(
         "ready", "a.json", tags=["dataset", "preprocessed", "side.300"], dataset={"images": ".", "annotations": "a.json"}
     )
@@ -196,14 +196,14 @@ def test_rounded_bytes_for_a_model_that_takes_floats_are_refused_before_anything
     assert "side.1200" in caught.value.hint
 
 
-def test_what_the_rules_do_not_allow_is_told_when_a_run_is_planned(bench: Bench) -> None:
+def test_rule_violations_are_reported_when_planning(bench: Bench) -> None:
     with pytest.raises(UsageError, match="at least 600 s"):
         bench.plan(official=True, seconds=5.0)
     prepare(Session(bench.repositories), bench.program, RunOptions(official=True, seconds=5.0), as_recorded=True)
 
 
-def test_what_an_official_run_is_told_first_is_told_by_a_plan_too(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert foresee(bench.plan(official=True)) == []  # nothing is here yet
+def test_official_checks_run_when_planning_too(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert foresee(bench.plan(official=True)) == []  # nothing is installed yet
     bench.run()
     content = {"images": [{"id": 1, "file_name": "1.jpg", "width": 4, "height": 3}], "annotations": [], "categories": []}
     plan = bench.plan(official=True)
@@ -216,7 +216,7 @@ def test_what_an_official_run_is_told_first_is_told_by_a_plan_too(bench: Bench, 
     assert foresee(bench.plan()) == []
 
 
-def test_run_that_is_not_kept_leaves_no_experiment(bench: Bench) -> None:
+def test_discarded_run_leaves_no_experiment(bench: Bench) -> None:
     record = bench.run()
     forget([record])
     assert bench.experiments() == []
@@ -224,14 +224,14 @@ def test_run_that_is_not_kept_leaves_no_experiment(bench: Bench) -> None:
     assert record.results.others["found"]
 
 
-def test_gpus_that_a_run_may_use_are_told_to_the_harness(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_allowed_gpus_are_passed_to_harness(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
     tell = 'results["gpus"] = os.environ["CUDA_VISIBLE_DEVICES"]\n' + WELL
     assert bench.run(tell, visible_devices="0,1").results.others["gpus"] == "0,1"
     assert bench.run(tell).results.others["gpus"] == "7"
 
 
-def test_dependency_by_another_name_of_it(bench: Bench) -> None:
+def test_dependency_by_alias(bench: Bench) -> None:
     deps = bench.program.meta()["deps"]
     deps["weights"]["also"] = ["model"]
     update_entry(bench.program, {"deps": deps})
@@ -240,13 +240,13 @@ def test_dependency_by_another_name_of_it(bench: Bench) -> None:
     assert plan.options.added_tags == {"weights": "fancy"}
 
 
-def test_parts_of_a_run_are_recorded_with_their_seconds(bench: Bench) -> None:
+def test_run_parts_are_recorded_in_seconds(bench: Bench) -> None:
     first = bench.run('results["timings"] = [{"name": "layout", "seconds": 0.25}]\n' + WELL)
     names = [part.name for part in first.timings]
     assert {"toy-model", "toy-set"} <= set(names)  # they were installed
     assert names[-3:] == ["start of the harness", "layout", "record"]
     assert Part("layout", 0.25) in first.timings
     recorded = first.experiment.meta()["timings"]
-    assert recorded == [write(part) for part in first.timings[:-1]]  # the record cannot contain its own
+    assert recorded == [write(part) for part in first.timings[:-1]]  # the record cannot contain itself
     again = bench.run(WELL)
     assert not {"toy-model", "toy-set", "venv"} & {part.name for part in again.timings}

@@ -1,4 +1,4 @@
-"""A plan says how fast each test will issue its queries."""
+"""A plan shows how fast each test will issue its queries."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _rates(scenario: str, mode: str = "performance", target_qps: float | None = 
 
 
 @pytest.mark.parametrize("scenario", ["singlestream", "multistream", "server", "offline"])
-def test_accuracy_is_as_fast_as_the_system(scenario: str) -> None:
+def test_accuracy_runs_at_full_speed(scenario: str) -> None:
     assert _rates(scenario, "accuracy") == ["accuracy: each image once, as fast as possible"]
 
 
@@ -37,5 +37,5 @@ def test_accuracy_is_as_fast_as_the_system(scenario: str) -> None:
         ("multistream", None, "performance: 20 queries/s at fixed intervals, for 10 s"),
     ],
 )
-def test_performance_has_the_scenarios_rate(scenario: str, target: float | None, line: str) -> None:
+def test_performance_has_rate_of_the_scenario(scenario: str, target: float | None, line: str) -> None:
     assert _rates(scenario, target_qps=target) == [line]

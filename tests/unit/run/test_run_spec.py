@@ -1,4 +1,4 @@
-"""LoadGen's settings: the figures of round v1.0 where they are asked for, and its seeds always."""
+"""LoadGen's settings: the figures of round v1.0 on request, and always its seeds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SEEDS = {
 
 def settings(scenario: str = "offline", model: str = "ssd-mobilenet", **options: Any) -> dict[str, Any]:
     if scenario == "server" and options.get("official"):
-        options.setdefault("target_qps", 50.0)  # without one such a run is refused
+        options.setdefault("target_qps", 50.0)  # a run without one is rejected
     return write(loadgen_settings(RunOptions(scenario=scenario, **options), rules_for(load_round(), model)))
 
 
@@ -48,7 +48,7 @@ def test_figures_of_the_round(scenario: str, model: str, official: bool) -> None
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_run_lasts_ten_seconds_unless_told(scenario: str) -> None:
+def test_run_lasts_ten_seconds_by_default(scenario: str) -> None:
     assert settings(scenario)["min_duration_ms"] == 10_000
     assert settings(scenario, seconds=0.25)["min_duration_ms"] == 250
     assert settings(scenario)["min_query_count"] == 0
@@ -66,8 +66,8 @@ def test_official_offline_run_has_24576_samples() -> None:
 
 
 @pytest.mark.parametrize("scenario", ["singlestream", "multistream", "server"])
-def test_order_of_samples_is_that_of_the_round(scenario: str) -> None:
-    """measured with LoadGen 4.1.30: with a least query count of 0 alone; the duration holds the count."""
+def test_sample_order_is_that_of_the_round(scenario: str) -> None:
+    """Measured with LoadGen 4.1.30: only with a minimum query count of 0 does the duration determine the count."""
     assert settings(scenario, official=True)["min_query_count"] == 0
 
 
@@ -77,12 +77,12 @@ def test_official_server_run_is_long_enough_for_270336_queries(rate: float) -> N
     assert row["min_duration_ms"] / 1e3 * row["target_qps"] >= 270336 * 0.9999
 
 
-def test_wishes_are_taken_over() -> None:
+def test_user_settings_are_used() -> None:
     row = settings("server", target_qps=50.0, target_latency=100.0)
     assert (row["target_qps"], row["target_latency_ms"]) == (50.0, 100.0)
     assert settings("multistream", samples_per_query=8)["samples_per_query"] == 8
 
 
-def test_label_is_the_alias_of_a_package_or_the_name_of_what_was_registered() -> None:
+def test_label_is_package_alias_or_registered_name() -> None:
     assert Installed("Demo SSD", component=RecipeEntry(alias="model-demo-ssd")).title == "model-demo-ssd"
     assert Installed("mine.onnx").title == "mine.onnx"

@@ -14,7 +14,7 @@ from ck_repo.store.folders import is_ours
 from ck_repo.store.writing import create_entry
 
 
-def test_program_of_that_name_in_another_repository_is_not_run(ck_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_program_of_same_name_in_another_repository_is_not_run(ck_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen: list[Entry] = []
 
     def prepare(session: Session, program: Entry, options: RunOptions) -> None:

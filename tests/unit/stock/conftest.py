@@ -1,4 +1,4 @@
-"""What the tests of this room share: a stock repository, the local server, and what a user does with packages."""
+"""Shared fixtures: a stock repository, the local server, and commands for packages."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ck_repo.session import Session
 
 
 class User:
-    """Somebody with the stock repository registered."""
+    """A user with the stock repository registered."""
 
     def plan(self, tags: str) -> Choice:
-        """What `ck install package --tags=… --dry-run` decides."""
+        """The plan of `ck install package --tags=… --dry-run`."""
         return Resolver(survey(Session())).resolve(tags)
 
     def install(self, tags: str, *, trust: bool = False) -> dict[str, Any]:
-        """What `ck install package --tags=…` does; the env meta."""
+        """Like `ck install package --tags=…`; returns the env meta."""
         return write(Installer(Session(trust=trust), Path(sys.executable)).install({"it": self.plan(tags)})["it"])
 
 

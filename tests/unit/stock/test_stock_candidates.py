@@ -1,4 +1,4 @@
-"""Which packages are candidates beside a stock repository's, and what is said of those that are not."""
+"""Which packages are candidates with a stock repository, and what is reported of those that are not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
 
 Ck = Callable[..., Any]
-TO_FETCH = "to download: 1 file of unknown size (net)\n"  # what its recipe downloads
+TO_FETCH = "to download: 1 file of unknown size (net)\n"  # the file that its recipe downloads
 FETCH = {"PACKAGE_URL": "https://host.example", "PACKAGE_NAME": "net", "PACKAGE_WGET": "YES", "PACKAGE_SKIP_LINUX_MAKE": "YES"}
 
 
@@ -28,9 +28,7 @@ def uid_of(repository: StockRepository, alias: str) -> str:
 @pytest.mark.parametrize(
     ("meta", "why"), [("{", "is not JSON"), ({"tags": 5}, "tags is 5"), ({"tags": ["x"], "deps": 7, "install": []}, "deps")]
 )
-def test_a_named_package_that_cannot_be_read_says_why(
-    stock: StockRepository, ck: Ck, action: str, name: str, meta: Any, why: str
-) -> None:
+def test_unreadable_named_package_says_why(stock: StockRepository, ck: Ck, action: str, name: str, meta: Any, why: str) -> None:
     stock.entry("package", "broken", meta)
     repository = Repositories().get("stock").uid
     name = name.replace("UID:", f"{repository}:").replace("UID", uid_of(stock, "broken")).format("broken")
@@ -41,7 +39,7 @@ def test_a_named_package_that_cannot_be_read_says_why(
     assert "has the tag" not in done.err
 
 
-def test_a_named_package_without_a_uid_says_so_until_it_has_one(stock: StockRepository, ck: Ck) -> None:
+def test_named_package_without_uid_is_reported_until_it_has_one(stock: StockRepository, ck: Ck) -> None:
     folder = stock.package("lost", env=FETCH, tags="lost-and-found")
     link = folder.parent / ".cm" / "alias-a-lost"
     content = link.read_text()
@@ -68,13 +66,13 @@ def test_every_candidate_is_found_by_alias_uid_tag_and_variation(stock: StockRep
         assert (tags, done.code) == (tags, 0), done.err
 
 
-def test_a_uid_is_found_when_its_alias_file_is_lost(stock: StockRepository, ck: Ck) -> None:
+def test_uid_is_found_without_alias_file(stock: StockRepository, ck: Ck) -> None:
     folder, uid = stock.package("net", env=FETCH), uid_of(stock, "net")
     (folder.parent / ".cm" / f"alias-u-{uid}").unlink()
     assert ck("install", f"package:{uid}", "--dry-run").out == f"install net: net\n{TO_FETCH}"
 
 
-def test_a_repository_goes_by_its_uid_too_and_an_unknown_one_is_named(stock: StockRepository, ck: Ck) -> None:
+def test_repository_is_found_by_uid_and_unknown_one_is_named(stock: StockRepository, ck: Ck) -> None:
     stock.package("net", env=FETCH)
     uid = Repositories().get("stock").uid
     assert ck("install", f"{uid}:package:net", "--dry-run").out == f"install net: net\n{TO_FETCH}"
@@ -95,7 +93,7 @@ def test_names_are_not_called_tags(stock: StockRepository, ck: Ck) -> None:
     assert "nothing is package:a1 with the tags -a, requested by you" in refused
 
 
-def test_an_unmet_dependency_says_who_asks_for_it(stock: StockRepository, ck: Ck) -> None:
+def test_unmet_dependency_names_its_requester(stock: StockRepository, ck: Ck) -> None:
     stock.package("asker", env=FETCH, deps={"d": {"tags": "nothing-like-it"}})
     assert "nothing has the tag 'nothing-like-it', requested by asker" in ck("install", "package:asker").err
     create_entry(
@@ -108,7 +106,7 @@ def test_an_unmet_dependency_says_who_asks_for_it(stock: StockRepository, ck: Ck
     assert "nothing has the tag 'nothing-like-it', requested by needy" in done.err
 
 
-def test_a_version_word_is_a_tag_of_one_package_and_a_version_of_another(stock: StockRepository, ck: Ck) -> None:
+def test_version_word_may_be_tag_or_version(stock: StockRepository, ck: Ck) -> None:
     stock.package("theirs", env=FETCH, tags="lib,python-package,numpy", variations={"1.26.4": {"extra_env": {"X": "1"}}})
     done = ck("install", "package", "--tags=lib,python-package,numpy,1.26.4", "--dry-run")
     assert done.out == "install NumPy: numpy==1.26.4\n"
@@ -117,7 +115,7 @@ def test_a_version_word_is_a_tag_of_one_package_and_a_version_of_another(stock: 
 
 
 @pytest.mark.parametrize("how", ["--version=2", "--force_version=2", "--version=>=2", "a dependency"])
-def test_a_version_that_a_variation_brings_is_found(stock: StockRepository, ck: Ck, how: str) -> None:
+def test_version_of_variation_is_found(stock: StockRepository, ck: Ck, how: str) -> None:
     variations = {
         name: {"extra_customize": {"version": number}, "extra_env": {"PACKAGE_NAME": name}}
         for name, number in (("one", "1"), ("two", "2"), ("three", "0.3"))
@@ -134,7 +132,7 @@ def test_a_version_that_a_variation_brings_is_found(stock: StockRepository, ck: 
     assert plan[0]["version"] == "2"
 
 
-def test_a_version_that_nothing_brings_names_those_that_there_are(stock: StockRepository, ck: Ck) -> None:
+def test_unknown_version_error_lists_available_ones(stock: StockRepository, ck: Ck) -> None:
     variations = {"one": {"extra_customize": {"version": "1"}}, "two": {"extra_customize": {"version": "2"}}}
     stock.package("net", env=FETCH, tags="net,model", customize={"version": "0.5"}, variations=variations)
     stock.package("other", env=FETCH, tags="model,other")
@@ -143,7 +141,7 @@ def test_a_version_that_nothing_brings_names_those_that_there_are(stock: StockRe
     assert "other" not in done.err
 
 
-def test_foreign_code_is_announced_and_refused_before_a_venv_is_made(stock: StockRepository, ck: Ck) -> None:
+def test_foreign_code_is_announced_and_rejected_before_venv_creation(stock: StockRepository, ck: Ck) -> None:
     stock.package("lib-x", PIP, env={"PYTHON_PACKAGE_NAME": "x"}, tags="lib,x")
     planned = ck("install", "package:lib-x", "--dry-run")
     assert planned.out == ("install lib-x: x (needs --trust: it runs code of another repository, Python package x)\n")
@@ -152,7 +150,7 @@ def test_foreign_code_is_announced_and_refused_before_a_venv_is_made(stock: Stoc
     assert not (repos_root() / "local" / "venv").exists()
 
 
-def test_stock_scripts_are_refused_with_trust_too_and_that_is_said(stock: StockRepository, ck: Ck) -> None:
+def test_stock_scripts_are_rejected_even_with_trust(stock: StockRepository, ck: Ck) -> None:
     stock.package("own-script", "")
     for trust in ([], ["--trust"]):
         done = ck("install", "package:own-script", *trust)
@@ -160,7 +158,7 @@ def test_stock_scripts_are_refused_with_trust_too_and_that_is_said(stock: StockR
         assert "not supported, even with --trust" in done.err
 
 
-def test_flags_of_the_first_file_are_not_those_of_the_others(stock: StockRepository, ck: Ck, tmp_path: Path) -> None:
+def test_flags_of_first_file_do_not_apply_to_others(stock: StockRepository, ck: Ck, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "first.zip", "w") as archive:
         archive.writestr("inside.txt", "packed")
     (tmp_path / "a.txt").write_text("plain")
@@ -172,15 +170,15 @@ def test_flags_of_the_first_file_are_not_those_of_the_others(stock: StockReposit
     assert (folder / "a.txt").read_text() == "plain"
 
 
-def test_a_spoilt_archive_is_named_by_its_url(stock: StockRepository, ck: Ck, tmp_path: Path) -> None:
+def test_corrupt_archive_is_named_by_url(stock: StockRepository, ck: Ck, tmp_path: Path) -> None:
     (tmp_path / "first.zip").write_text("no archive")
     stock.fetched("spoilt", tmp_path.as_uri(), "first.zip", env={"PACKAGE_UNZIP": "YES"})
     done = ck("install", "package:spoilt", "--trust")
     assert f"the file from {tmp_path.as_uri()}/first.zip is not a zip or tar archive" in done.err
 
 
-def test_an_entry_without_tags_has_those_of_its_base(stock: StockRepository, ck: Ck) -> None:
-    """Lists replace those of the base in stock CK's `merge_dicts`: an entry with tags has its own alone."""
+def test_entry_without_tags_inherits_those_of_its_base(stock: StockRepository, ck: Ck) -> None:
+    """Lists replace those of the base in stock CK's `merge_dicts`: an entry with tags has only its own."""
     stock.entry("program.template", "base", {"tags": ["general", "old"]})
     stock.entry("program", "one", {"_base_entry": "program.template:base"})
     stock.entry("program", "two", {"_base_entry": "one"})
@@ -198,5 +196,5 @@ def test_an_entry_without_tags_has_those_of_its_base(stock: StockRepository, ck:
     assert found("general,-old") == []
     assert found("more") == ["own"]
     assert (found("loop"), found("alone"), found("-")) == (["itself"], ["lost"], [])
-    stock.entry("program.template", "base", {"tags": ["new"]})  # in another folder than what inherits from it
+    stock.entry("program.template", "base", {"tags": ["new"]})  # in another folder than the entry that inherits from it
     assert (found("general"), found("new")) == ([], ["one", "two"])

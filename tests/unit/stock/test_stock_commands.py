@@ -1,4 +1,4 @@
-"""What a user sees of a stock repository: search, check, detect, and the env entries that a stock CK left."""
+"""Commands with a stock repository: search, check, detect, and the env entries of a stock CK."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def names(done: Any) -> list[str]:
     return [row["data_uoa"] for row in done.json["lst"]]
 
 
-def test_search_counts_as_stock_does_and_marks_what_cannot_be_installed(stock: StockRepository, ck: Ck) -> None:
+def test_search_counts_like_stock_and_marks_uninstallable_packages(stock: StockRepository, ck: Ck) -> None:
     stock.package("a", env=FETCH, tags="their-model,near", variations={"small": {"extra_tags": "tiny"}, "near": {}})
     stock.package("b", "", tags="their-model", variations={"near": {"extra_env": {"X": "1"}}})
     found = ck("search", "package", "--tags=their-model", "--out=json").json["lst"]
     assert [(row["data_uoa"], bool(row["obstacle"])) for row in found] == [("a", False), ("b", True)]
     assert names(ck("search", "package", "--tags=near", "--repo_uoa=stock", "--out=json")) == ["a"]  # by its own tags
-    assert names(ck("search", "package", "--tags=tiny", "--repo_uoa=stock", "--out=json")) == ["a"]  # nothing else has it
+    assert names(ck("search", "package", "--tags=tiny", "--repo_uoa=stock", "--out=json")) == ["a"]  # no other entry has it
     done = ck("search", "package", "--tags=their-model")
     assert done.out.splitlines() == ["stock:package:a (small, near)", "stock:package:b (near)"]
     assert done.err == "note: 1 of 2 cannot be installed here; --explain shows why\n"
@@ -50,7 +50,7 @@ def test_versions_are_shown_and_searched(stock: StockRepository, ck: Ck) -> None
     assert planned.out.startswith("install lib-theirs: theirs==1.6.0 (needs --trust")
 
 
-def test_an_unreadable_entry_is_said_once(stock: StockRepository, ck: Ck) -> None:
+def test_unreadable_entry_is_reported_once(stock: StockRepository, ck: Ck) -> None:
     for number in range(3):
         stock.entry("package", f"cut-{number}", "{")
     stock.package("good", env=FETCH, tags="good")
@@ -60,7 +60,7 @@ def test_an_unreadable_entry_is_said_once(stock: StockRepository, ck: Ck) -> Non
     assert ck("search", "package", "--tags=good").err == ""
     assert "warning" not in ck("install", "package:good", "--dry-run").err
     stock.entry("package", "cut-4", "{")
-    assert "stock: 4 package entries" in ck("search", "package", "--tags=good").err  # it is another state
+    assert "stock: 4 package entries" in ck("search", "package", "--tags=good").err  # the state has changed
 
 
 def test_check_lists_everything(stock: StockRepository, ck: Ck) -> None:
@@ -77,7 +77,7 @@ def test_check_lists_everything(stock: StockRepository, ck: Ck) -> None:
     assert ck("check", "repo").code == 2
 
 
-def test_ten_thousand_packages_of_which_half_cannot_be_read(stock: StockRepository, ck: Ck) -> None:
+def test_ten_thousand_packages_half_of_them_unreadable(stock: StockRepository, ck: Ck) -> None:
     for number in range(10_000):
         folder = stock.root / "package" / f"{number:016x}" / ".cm"
         folder.mkdir(parents=True)
@@ -90,7 +90,7 @@ def test_ten_thousand_packages_of_which_half_cannot_be_read(stock: StockReposito
     assert "warning" not in ck("search", "package", "--tags=n42").err
 
 
-def test_a_stock_detector_is_replaced_by_ours(stock: StockRepository, ck: Ck) -> None:
+def test_stock_detector_is_replaced_by_ours(stock: StockRepository, ck: Ck) -> None:
     soft = {"customize": {}, "tags": ["compiler", "python"], "soft_file": "python"}
     stock.entry("soft", "compiler.python", soft, {"customize.py": "raise SystemExit('it was run')"})
     stock.entry("soft", "their.torch", {"customize": {}, "tags": ["lib", "python-package", "torch", "vmaster"]})
@@ -98,7 +98,7 @@ def test_a_stock_detector_is_replaced_by_ours(stock: StockRepository, ck: Ck) ->
     uid = (folder.parent / ".cm/alias-a-compiler.their").read_text().strip()
     for words in (("soft:compiler.python",), ("soft", "--tags=compiler,python"), ("stock:soft:compiler.python",)):
         assert "CPython" in ck("detect", *words).out
-    assert "there is no venv" in ck("detect", "soft:their.torch").err  # ours for torch looks into the venv
+    assert "there is no venv" in ck("detect", "soft:their.torch").err  # our package for torch reads the venv
     for name in ("soft:compiler.their", f"soft:{uid}"):
         done = ck("detect", name)
         assert done.code == 9
@@ -115,7 +115,7 @@ def test_a_stock_detector_is_replaced_by_ours(stock: StockRepository, ck: Ck) ->
         ("lib.python.loadgen", "lib,mlperf,loadgen", {"soft_file_universal": "l$#sep#$__init__.py"}, "mlcommons-loadgen"),
     ],
 )
-def test_a_stock_detector_of_a_python_package_is_replaced_by_ours(
+def test_stock_python_package_detector_is_replaced_by_ours(
     stock: StockRepository, ck: Ck, alias: str, tags: str, file: dict[str, Any], ours: str
 ) -> None:
     stock.entry("soft", alias, {"customize": file, "tags": tags.split(",")})
@@ -125,7 +125,7 @@ def test_a_stock_detector_of_a_python_package_is_replaced_by_ours(
     assert ours in distributions(Fields(found.meta(), found.path))
 
 
-def test_a_python_package_without_a_detector_can_be_installed(stock: StockRepository, ck: Ck) -> None:
+def test_python_package_without_detector_can_be_installed(stock: StockRepository, ck: Ck) -> None:
     file = {"soft_file_universal": "numpy$#sep#$__init__.py"}
     stock.entry("soft", "lib.python.numpy", {"customize": file, "tags": ["lib", "python-package", "numpy"]})
     assert "`ck install package --tags=lib,python-package,numpy`" in ck("detect", "soft:lib.python.numpy").err
@@ -133,7 +133,7 @@ def test_a_python_package_without_a_detector_can_be_installed(stock: StockReposi
     assert "supported detectors:" in ck("detect", "soft:lib.static").err
 
 
-def test_uid_of_a_module_is_no_entry(ck: Ck) -> None:
+def test_module_uid_is_not_an_entry(ck: Ck) -> None:
     done = ck("detect", "soft:5e1100048ab875d7")
     assert (done.code, done.out) == (16, "")
     assert "5e1100048ab875d7 is the UID of the module soft; `ck ls soft --print_uid`" in done.err
@@ -142,7 +142,7 @@ def test_uid_of_a_module_is_no_entry(ck: Ck) -> None:
 
 @pytest.fixture
 def left_by_stock(ck_home: Path) -> Path:
-    """Env entries as a stock CK wrote them into ~/CK/local, and what they point at."""
+    """Env entries as a stock CK wrote them to ~/CK/local, and the files they point to."""
     place = ck_home / "old tools" / "labels"
     place.mkdir(parents=True)
     (place / "map.txt").write_text("1 cat")
@@ -175,7 +175,7 @@ def test_stock_env_entries_are_shown_located_and_printed(left_by_stock: Path, ck
     assert (nowhere.code, nowhere.out) == (16, "")
 
 
-def test_a_stock_env_entry_meets_a_need(left_by_stock: Path, stock: StockRepository, ck: Ck) -> None:
+def test_stock_env_entry_satisfies_dependency(left_by_stock: Path, stock: StockRepository, ck: Ck) -> None:
     stock.package("map", "", tags="labelmap,their")
     stock.package("net", DOWNLOAD, env=FETCH, tags="net", deps={"labels": {"tags": "labelmap,their"}})
     done = ck("explain", "package", "--tags=net")
@@ -184,11 +184,11 @@ def test_a_stock_env_entry_meets_a_need(left_by_stock: Path, stock: StockReposit
 
 
 @pytest.mark.parametrize("tags", ["lib,gone", "lib,python-package,numpy,-x"])
-def test_what_is_gone_or_of_another_python_meets_none(left_by_stock: Path, ck: Ck, tags: str) -> None:
+def test_missing_or_other_python_entry_satisfies_nothing(left_by_stock: Path, ck: Ck, tags: str) -> None:
     assert "registered" not in ck("explain", "package", f"--tags={tags}").out
 
 
-def test_a_stock_model_does_not_take_the_place_of_ours(left_by_stock: Path, ck: Ck) -> None:
+def test_stock_model_does_not_replace_ours(left_by_stock: Path, ck: Ck) -> None:
     done = ck("explain", "package", "--tags=model,object-detection,onnx,mlperf")
     assert "install" in done.out.splitlines()[0]
     assert "stock CK's entry does not describe its interface" in done.out
@@ -196,7 +196,7 @@ def test_a_stock_model_does_not_take_the_place_of_ours(left_by_stock: Path, ck: 
 
 @pytest.mark.parametrize("key", ["tags", "customize", "env", "install_location", "soft_uoa", "setup", "deps"])
 @pytest.mark.parametrize("value", [5, "text", [1], {"a": [1]}, None])
-def test_a_stock_env_entry_of_the_wrong_types(ck_home: Path, ck: Ck, key: str, value: Any) -> None:
+def test_malformed_stock_env_entry(ck_home: Path, ck: Ck, key: str, value: Any) -> None:
     local = StockRepository(ck_home / "CK" / "local", "local")
     content = {"tags": ["their"], "customize": {"full_path": str(ck_home)}, "setup": {}, "env": {}, key: value}
     local.entry("env", "a" * 16, content)
@@ -206,7 +206,7 @@ def test_a_stock_env_entry_of_the_wrong_types(ck_home: Path, ck: Ck, key: str, v
         assert "Traceback" not in done.err
 
 
-def test_env_entries_of_another_repository_are_not_of_this_machine(stock: StockRepository, ck: Ck) -> None:
+def test_foreign_env_entries_are_not_of_this_machine(stock: StockRepository, ck: Ck) -> None:
     folder = stock.entry("env", "shared", {"tags": ["lib", "shared"], "customize": {}, "env": {}})
     ck("detect", "soft:compiler.python", f"--full_path={sys.executable}")
     for action in ("locate", "show", "load", "cat"):

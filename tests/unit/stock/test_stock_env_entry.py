@@ -1,4 +1,4 @@
-"""What is registered or installed here can be used by stock CK in the same store."""
+"""Components registered or installed here can be used by stock CK in the same store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _registered(soft: str, path: Path, **options: str) -> Entry:
     return register(Session(repositories), detect(load(repositories, "soft", soft), path, options), [])
 
 
-def test_the_script_sets_the_variables_that_the_meta_names(ck_home: Path) -> None:
+def test_script_sets_variables_named_in_meta(ck_home: Path) -> None:
     entry = _registered("compiler.python", Path(sys.executable))
     meta = entry.meta()
     script = entry.path / meta["env_script"]
@@ -32,13 +32,13 @@ def test_the_script_sets_the_variables_that_the_meta_names(ck_home: Path) -> Non
     assert found["PATH"].split(":") == [str(Path(sys.executable).parent), "/usr/bin", "/bin"]
 
 
-def test_stock_ck_s_keys_name_the_file_and_the_version(ck_home: Path) -> None:
+def test_stock_keys_name_file_and_version(ck_home: Path) -> None:
     meta = _registered("compiler.python", Path(sys.executable)).meta()
     version = ".".join(map(str, sys.version_info[:3]))
     assert meta["customize"] == {"full_path": sys.executable, "version": version}
 
 
-def test_an_entry_with_stock_ck_s_keys_is_still_of_ours(ck_home: Path) -> None:
+def test_entry_with_stock_keys_is_still_ours(ck_home: Path) -> None:
     entry = _registered("compiler.python", Path(sys.executable))
     assert not is_stock_env(entry.meta())
     assert [row.uid for row in find(Repositories(), "env", tags="compiler,python")] == [entry.uid]

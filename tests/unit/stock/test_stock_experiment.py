@@ -1,4 +1,4 @@
-"""Experiments of stock CK: what a list and a table say of them, whatever their files hold."""
+"""Experiments of stock CK in lists and tables, whatever their files contain."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FLAT = {
 
 @pytest.fixture
 def experiment() -> Callable[..., Entry]:
-    """An experiment entry with these points, each the text of a flat file."""
+    """An experiment entry with these points, each given as the text of a flat file."""
 
     def make(*points: str, alias: str = "theirs", **meta: Any) -> Entry:
         entry = create_entry(Repositories().writable(), "experiment", alias, {"points": str(len(points)), **meta})
@@ -45,7 +45,7 @@ def test_points_have_choices_and_characteristics(experiment: Callable[..., Entry
     assert summary(found) == ("1 point", "run.kernels.0 7")
 
 
-def test_meta_is_told(experiment: Callable[..., Entry], ck: Ck) -> None:
+def test_meta_is_shown(experiment: Callable[..., Entry], ck: Ck) -> None:
     about = {"program": "p", "platform": {"cpu": "Xeon", "list": [1]}}
     experiment(json.dumps(FLAT), meta=about, tags="a,b", added={"iso_datetime": "2021-05-06T07:08:09.123"})
     shown = [line.split("  ", 1) for line in ck("show", "experiment:theirs").out.splitlines()[:6]]
@@ -56,7 +56,7 @@ def test_meta_is_told(experiment: Callable[..., Entry], ck: Ck) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"##characteristics#a#min": {}}', '{"##characteristics#a#min": "x"}', ""])
-def test_a_point_that_cannot_be_read_does_not_hide_the_others(text: str, experiment: Callable[..., Entry], ck: Ck) -> None:
+def test_unreadable_point_does_not_hide_others(text: str, experiment: Callable[..., Entry], ck: Ck) -> None:
     experiment(text, json.dumps(FLAT))
     assert "2 points" in ck("ls", "experiment").out
     assert "run.time  0.5" in ck("show", "experiment:theirs").out
@@ -69,7 +69,7 @@ def test_many_points_are_counted(experiment: Callable[..., Entry], ck: Ck) -> No
     assert len(ck("show", "experiment:theirs", "--out=json").json["points"]) == 30
 
 
-def test_an_experiment_of_ours_is_none_of_stock_ck_s(experiment: Callable[..., Entry]) -> None:
+def test_our_experiment_is_not_a_stock_one(experiment: Callable[..., Entry]) -> None:
     entry = create_entry(Repositories().writable(), "experiment", "ours", {"results": {}})
     assert not is_stock_experiment(entry, entry.meta())
 
@@ -96,7 +96,7 @@ WRONG: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_an_experiment_of_wrong_types_does_not_break_the_list(kind: str, ck: Ck) -> None:
+def test_malformed_experiment_does_not_break_the_list(kind: str, ck: Ck) -> None:
     repositories = Repositories()
     create_entry(repositories.writable(), "experiment", "wrong", WRONG[kind])
     good = {"recorded": "2026-01-01", "results": {"model": "m", "scenario": "offline", "accuracy": {"mAP": 0.5}}}
@@ -115,7 +115,7 @@ def test_an_experiment_of_wrong_types_does_not_break_the_list(kind: str, ck: Ck)
         assert "Traceback" not in done.err
 
 
-def test_a_meta_that_is_not_json_does_not_break_the_list(ck: Ck, tmp_path: Path) -> None:
+def test_non_json_meta_does_not_break_the_list(ck: Ck, tmp_path: Path) -> None:
     entry = create_entry(Repositories().writable(), "experiment", "wrong", {})
     (entry.path / ".cm" / "meta.json").write_text('{"results": ' + "9" * 5000)
     done = ck("ls", "experiment")
@@ -127,7 +127,7 @@ ONE, TWO = "0a1b2c3d4e5f6071", "f0e1d2c3b4a59687"
 
 @pytest.fixture
 def two_points() -> Entry:
-    """An experiment entry with two points, one measured twice, the other without a file of its own figures."""
+    """An experiment entry with two points: one measured twice, the other without a flat file."""
     entry = create_entry(Repositories().writable(), "experiment", "theirs", {})
     for name in (f"ckp-{TWO}.0001.json", f"ckp-{TWO}.0002.json", f"ckp-{TWO}.flat.json", f"ckp-{ONE}.features.json", "ckp-no"):
         (entry.path / name).write_text("{}")

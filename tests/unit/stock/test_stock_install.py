@@ -1,4 +1,4 @@
-"""Stock recipes that fetch, copy and clone are carried out, from local servers, and give what stock's scripts give."""
+"""Stock recipes that fetch, copy and clone give the same result as stock's scripts; the servers are local."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stock_repositories import DETECTION_MODEL, StockRepository
 from unit.upstreams import Upstream
 
 from ck_repo.contract.record import write
-from ck_repo.errors import CKError, DownloadError, NotTheSameError, OfflineError
+from ck_repo.errors import CKError, DownloadError, MismatchError, OfflineError
 from ck_repo.install.fetch import cache_root
 from ck_repo.install.installer import Installer, Vouched
 from ck_repo.resolve.plan import InstalledPackage, NewPackage
@@ -48,7 +48,7 @@ def tarred(mode: str = "w:gz", **files: str) -> bytes:
     return out.getvalue()
 
 
-def test_a_file_is_fetched_and_marked_unverified(stock: StockRepository, user: User, server: Server) -> None:
+def test_file_is_fetched_and_marked_unverified(stock: StockRepository, user: User, server: Server) -> None:
     server.give("/models/net.onnx", whole(b"weights"))
     stock.fetched("net", f"{server.url}/models", "net.onnx", end_full_path_universal="net.onnx", customize={"version": "2"})
     meta = user.install("net")
@@ -58,7 +58,7 @@ def test_a_file_is_fetched_and_marked_unverified(stock: StockRepository, user: U
     assert (row["sha256"], row["unverified"]) == (sha256(b"weights").hexdigest(), True)
 
 
-def test_a_file_with_a_digest_in_the_recipe_is_verified(stock: StockRepository, user: User, server: Server) -> None:
+def test_file_with_digest_in_recipe_is_verified(stock: StockRepository, user: User, server: Server) -> None:
     server.give("/net.onnx", whole(b"weights"))
     digest = sha256(b"weights").hexdigest()
     stock.fetched("net", server.url, "net.onnx", env={"PACKAGE_SHA256": digest})
@@ -68,22 +68,22 @@ def test_a_file_with_a_digest_in_the_recipe_is_verified(stock: StockRepository, 
         user.install("other")
 
 
-def test_later_another_file_is_an_error(stock: StockRepository, user: User, server: Server) -> None:
+def test_changed_file_is_an_error_later(stock: StockRepository, user: User, server: Server) -> None:
     server.give("/net.onnx", whole(b"weights"), whole(b"other weights"))
     folder = stock.fetched("net", server.url, "net.onnx")
     user.install("net")
-    (folder / "notes.txt").write_text("the recipe was edited, so that it is installed anew")
+    (folder / "notes.txt").write_text("the recipe was edited, so that it is installed again")
     assert Path(user.install("net")["path"], "net.onnx").read_bytes() == b"weights"  # from the cache
     (folder / "notes.txt").write_text("again")
     for cached in (Path(user.install("net")["path"]).parent / ".cache" / "sha256").glob("*/*"):
         cached.unlink()
     (folder / "notes.txt").write_text("and again")
-    with pytest.raises(NotTheSameError, match="was another file when this recipe was first installed here") as caught:
+    with pytest.raises(MismatchError, match="was another file when this recipe was first installed here") as caught:
         user.install("net")
     assert "pins/recipes" in caught.value.hint
 
 
-def test_what_one_recipe_brought_binds_no_other(stock: StockRepository, user: User, server: Server) -> None:
+def test_digest_of_one_recipe_does_not_bind_another(stock: StockRepository, user: User, server: Server) -> None:
     server.give("/net.onnx", whole(b"weights"), whole(b"other weights"))
     stock.fetched("net", server.url, "net.onnx")
     stock.fetched("same-url", server.url, "net.onnx")
@@ -91,7 +91,7 @@ def test_what_one_recipe_brought_binds_no_other(stock: StockRepository, user: Us
     assert Path(user.install("same-url")["path"], "net.onnx").read_bytes() == b"other weights"
 
 
-def test_a_file_of_zenodo_is_verified_by_its_record(
+def test_zenodo_file_is_verified_by_its_record(
     stock: StockRepository, user: User, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CK_MIRRORS", f"https://zenodo.org={server.url}")
@@ -103,7 +103,7 @@ def test_a_file_of_zenodo_is_verified_by_its_record(
         user.install("net")
 
 
-def test_archives_are_unpacked_as_the_script_does(stock: StockRepository, user: User, server: Server) -> None:
+def test_archives_are_unpacked_like_the_script_does(stock: StockRepository, user: User, server: Server) -> None:
     server.give("/a.zip", whole(zipped(top__a="1")))
     server.give("/b.tar.gz", whole(tarred(top__b="2")))
     server.give("/c.txt.gz", whole(gzip.compress(b"3")))
@@ -127,7 +127,7 @@ def test_several_urls_are_fetched(stock: StockRepository, user: User, server: Se
     assert [(folder / name).read_text() for name in ("one", "two", "three")] == ["one", "two", "three"]
 
 
-def test_files_of_the_entry_are_copied(stock: StockRepository, user: User) -> None:
+def test_entry_files_are_copied(stock: StockRepository, user: User) -> None:
     env = {"PACKAGE_COPY": "YES", "PACKAGE_BUILD_TYPE": "none", "PACKAGE_SKIP_LINUX_MAKE": "YES", "PACKAGE_SUB_DIR1": "labels"}
     stock.package(
         "labels", env=env, files={"copy/map.txt": "1 cat", "copy/deep/x": ""}, end_full_path_universal="labels$#sep#$map.txt"
@@ -138,7 +138,7 @@ def test_files_of_the_entry_are_copied(stock: StockRepository, user: User) -> No
     assert "unverified" not in meta  # it came with the repository
 
 
-def test_a_patch_of_the_entry_is_applied(stock: StockRepository, user: User, server: Server) -> None:
+def test_entry_patch_is_applied(stock: StockRepository, user: User, server: Server) -> None:
     server.give("/a.zip", whole(zipped(src__a="old\n")))
     patch = "--- a/a\n+++ b/a\n@@ -1 +1 @@\n-old\n+new\n"
     env = {"PACKAGE_UNZIP": "YES", "PACKAGE_PATCH": "YES", "PACKAGE_SUB_DIR": "src"}
@@ -150,7 +150,7 @@ def test_a_patch_of_the_entry_is_applied(stock: StockRepository, user: User, ser
         user.install("b")
 
 
-def test_a_detection_model_comes_with_its_label_map(stock: StockRepository, user: User, server: Server) -> None:
+def test_detection_model_has_its_label_map(stock: StockRepository, user: User, server: Server) -> None:
     server.give("/m.tar.gz", whole(tarred(m__graph="weights", m__pipeline="steps")))
     copy = {"PACKAGE_COPY": "YES", "PACKAGE_SKIP_LINUX_MAKE": "YES"}
     stock.package("map", env=copy, tags="labelmap,small", files={"copy/map.txt": "1 cat"}, end_full_path_universal="map.txt")
@@ -173,7 +173,7 @@ def git_package(stock: StockRepository, upstream: Upstream, checkout: str, **mor
     return stock.package("source", env=env | more, end_full_path_universal="src$#sep#$code.c")
 
 
-def test_a_commit_of_git_is_verified(stock: StockRepository, user: User, upstream: Callable[..., Upstream]) -> None:
+def test_git_commit_is_verified(stock: StockRepository, user: User, upstream: Callable[..., Upstream]) -> None:
     project = upstream("project")
     project.commit("code.c", "first")
     digest = project.git("rev-parse", "HEAD")
@@ -185,7 +185,7 @@ def test_a_commit_of_git_is_verified(stock: StockRepository, user: User, upstrea
 
 
 @pytest.mark.parametrize("how", ["branch", "tag", "digits", "none"])
-def test_a_branch_or_tag_of_git_stays_what_it_was(
+def test_git_branch_or_tag_stays_at_its_commit(
     stock: StockRepository, user: User, upstream: Callable[..., Upstream], how: str
 ) -> None:
     project = upstream("project")
@@ -194,7 +194,7 @@ def test_a_branch_or_tag_of_git_stays_what_it_was(
     folder = git_package(stock, project, {"branch": "main", "tag": "v1", "digits": short, "none": ""}[how])
     meta = user.install("source", trust=True)
     project.commit("code.c", "second")
-    (folder / "notes.txt").write_text("the recipe was edited, so that it is installed anew")
+    (folder / "notes.txt").write_text("the recipe was edited, so that it is installed again")
     again = user.install("source", trust=True)
     assert (Path(meta["file"]).read_text(), Path(again["file"]).read_text()) == ("first", "first")
     assert meta["unverified"]
@@ -202,13 +202,13 @@ def test_a_branch_or_tag_of_git_stays_what_it_was(
     assert meta["downloads"][0]["urls"] == [f"git+{project.path.as_uri()}@{project.git('rev-parse', 'HEAD^')}"]
 
 
-def test_a_branch_that_is_not_there_is_told(stock: StockRepository, user: User, upstream: Callable[..., Upstream]) -> None:
+def test_missing_branch_is_reported(stock: StockRepository, user: User, upstream: Callable[..., Upstream]) -> None:
     git_package(stock, upstream("project"), "r9.9")
     with pytest.raises(DownloadError, match=r"no branch or tag 'r9\.9'"):
         user.install("source", trust=True)
 
 
-def test_a_failed_download_leaves_nothing(stock: StockRepository, user: User, server: Server, ck_home: Path) -> None:
+def test_failed_download_leaves_nothing(stock: StockRepository, user: User, server: Server, ck_home: Path) -> None:
     server.give("/net.onnx", status(404))
     stock.fetched("net", server.url, "net.onnx")
     with pytest.raises(DownloadError):
@@ -216,7 +216,7 @@ def test_a_failed_download_leaves_nothing(stock: StockRepository, user: User, se
     assert not [path for path in (ck_home / "CK-TOOLS").iterdir() if path.name[0] != "."]
 
 
-def test_an_own_recipe_without_a_digest_is_still_refused(user: User, server: Server) -> None:
+def test_own_recipe_without_digest_is_still_rejected(user: User, server: Server) -> None:
     from ck_repo.store.writing import create_entry
 
     server.give("/net.onnx", whole(b"weights"))
@@ -230,7 +230,7 @@ def test_an_own_recipe_without_a_digest_is_still_refused(user: User, server: Ser
         user.install("branch")
 
 
-def test_the_env_entry_says_where_it_came_from(stock: StockRepository, user: User, server: Server) -> None:
+def test_env_entry_records_its_origin(stock: StockRepository, user: User, server: Server) -> None:
     server.give("/net.onnx", whole(b"weights"))
     stock.fetched("net", server.url, "net.onnx", tags="model,net")
     meta = user.install("model,net")
@@ -238,9 +238,7 @@ def test_the_env_entry_says_where_it_came_from(stock: StockRepository, user: Use
     assert (kept["component"]["repository"], kept["unverified"]) == ("stock", True)
 
 
-def test_what_a_lock_says_counts_before_what_a_branch_is_now(
-    stock: StockRepository, user: User, upstream: Callable[..., Upstream]
-) -> None:
+def test_lock_overrides_current_branch(stock: StockRepository, user: User, upstream: Callable[..., Upstream]) -> None:
     project = upstream("project")
     project.commit("code.c", "first")
     locked = f"git+{project.path.as_uri()}@{project.git('rev-parse', 'HEAD')}"
@@ -274,9 +272,7 @@ def test_offline_is_respected(stock: StockRepository, user: User, monkeypatch: p
         {"PACKAGE_COPY": "YES", "PACKAGE_RENAME_DIR": "YES", "PACKAGE_RENAME_DIR1": "../..", "PACKAGE_RENAME_DIR2": "out"},
     ],
 )
-def test_a_recipe_does_not_lead_out_of_its_folder(
-    stock: StockRepository, user: User, ck_home: Path, env: dict[str, str]
-) -> None:
+def test_recipe_does_not_escape_its_folder(stock: StockRepository, user: User, ck_home: Path, env: dict[str, str]) -> None:
     stock.package("evil", env=env | {"PACKAGE_SKIP_LINUX_MAKE": "YES"}, files={"copy/a": "x"})
     with pytest.raises(CKError, match="leads out of"):
         user.install("evil")
@@ -284,7 +280,7 @@ def test_a_recipe_does_not_lead_out_of_its_folder(
     assert not (ck_home / "CK-TOOLS" / "out").exists()
 
 
-def test_a_link_in_the_entry_is_not_followed(stock: StockRepository, user: User, tmp_path: Path) -> None:
+def test_link_in_entry_is_not_followed(stock: StockRepository, user: User, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("mine")
     env = {"PACKAGE_COPY": "YES", "PACKAGE_SKIP_LINUX_MAKE": "YES"}
     folder = stock.package("evil", env=env, files={"copy/a": "x"})

@@ -1,4 +1,4 @@
-"""What a stock package's meta says, in our terms: variations, versions, deps, and why it cannot be carried out."""
+"""A stock package's meta, converted: variations, versions, dependencies, and why it cannot be installed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def url(variant: Variant) -> str:
     return step.fields("download").needed("url")
 
 
-def test_a_variation_changes_what_the_script_is_given(stock: StockRepository) -> None:
+def test_variation_changes_script_arguments(stock: StockRepository) -> None:
     variations = {
         "from-host": {"on_by_default": "yes"},
         "from-mirror": {"extra_env": {"PACKAGE_URL": "https://mirror.example/"}, "extra_tags": "near,fast"},
@@ -60,7 +60,7 @@ def test_a_variation_changes_what_the_script_is_given(stock: StockRepository) ->
     assert chosen("net", "second").version == "2"
 
 
-def test_a_default_yields_and_contradictions_are_refused(stock: StockRepository) -> None:
+def test_default_yields_and_contradictions_are_rejected(stock: StockRepository) -> None:
     rows = {name: {"extra_env": {"PACKAGE_NAME": name}, "on_by_default": "yes" if name == "a" else "no"} for name in "abc"}
     stock.package("net", env=FETCH, variations=rows)
     assert chosen("net").chosen == ("a",)
@@ -70,7 +70,7 @@ def test_a_default_yields_and_contradictions_are_refused(stock: StockRepository)
     assert "b and c exclude each other: both set PACKAGE_NAME" in why
 
 
-def test_without_a_default_the_first_variation_that_can_be_carried_out_is_taken(stock: StockRepository) -> None:
+def test_first_supported_variation_is_the_default(stock: StockRepository) -> None:
     env = {name: value for name, value in FETCH.items() if name != "PACKAGE_URL"}
     rows = {
         "old": {"extra_env": {"PACKAGE_URL": "ftp://host.example"}},
@@ -87,7 +87,7 @@ def test_supported_combinations_give_the_default(stock: StockRepository) -> None
     assert chosen("net").chosen == ("a", "c")
 
 
-def test_a_package_of_the_index_with_its_versions(stock: StockRepository, user: User) -> None:
+def test_package_index_package_with_versions(stock: StockRepository, user: User) -> None:
     rows: dict[str, Any] = {name: {"extra_env": {"PACKAGE_VERSION": name}} for name in ("1.6.0", "1.8.1")}
     rows |= {"latest": {"on_by_default": "yes"}}
     env = {"PYTHON_PACKAGE_NAME": "their-runtime", "PIP_INSTALL_OPTIONS": "--ignore-installed"}
@@ -107,7 +107,7 @@ def test_a_package_of_the_index_with_its_versions(stock: StockRepository, user: 
     assert any("cudnn" in text for text in found.translation(variant.chosen).remarks)
 
 
-def test_conditions_of_dependencies(stock: StockRepository) -> None:
+def test_conditional_dependencies(stock: StockRepository) -> None:
     deps = {
         "if": {"tags": "a", "enable_if_env": [{"KIND": ["x", "y"]}]},
         "unless": {"tags": "b", "disable_if_env": {"KIND": "x"}, "no_tags": "old"},
@@ -145,7 +145,7 @@ def test_conditions_of_dependencies(stock: StockRepository) -> None:
         ({"script": PIP, "env": {}}, "has no Python package"),
     ],
 )
-def test_what_cannot_be_carried_out_is_refused_with_the_reason(
+def test_unsupported_package_is_rejected_with_reason(
     stock: StockRepository, user: User, more: dict[str, Any], why: str
 ) -> None:
     stock.package("net", **{"env": FETCH, **more})
@@ -153,7 +153,7 @@ def test_what_cannot_be_carried_out_is_refused_with_the_reason(
         user.plan("net")
 
 
-def test_an_own_script_that_is_only_pip_s_is_understood(stock: StockRepository, user: User) -> None:
+def test_pip_only_script_is_understood(stock: StockRepository, user: User) -> None:
     lines = [
         "#! /bin/bash", 'echo "hi"', "${PY} -m pip install shim ${PYTHON_PACKAGE_NAME} --prefix=${SITE}",
         'if [ "${?}" != "0" ]; then', "exit 1", "fi", "",
@@ -170,7 +170,7 @@ def test_an_own_script_that_is_only_pip_s_is_understood(stock: StockRepository, 
         user.plan("and-more")
 
 
-def test_the_error_names_the_package_of_ours_that_does_the_same(stock: StockRepository, user: User) -> None:
+def test_error_names_our_equivalent_package(stock: StockRepository, user: User) -> None:
     tags = "object-detection,dataset,coco,2017,val,full,original,jpg,coco-format"
     stock.package("their-coco", "", env={}, tags=tags)
     with pytest.raises(NotFoundError) as caught:
@@ -178,21 +178,21 @@ def test_the_error_names_the_package_of_ours_that_does_the_same(stock: StockRepo
     assert "ck install package:dataset-coco-2017-val" in caught.value.hint
 
 
-def test_a_package_that_cannot_be_carried_out_is_never_chosen(stock: StockRepository, user: User) -> None:
+def test_unsupported_package_is_never_selected(stock: StockRepository, user: User) -> None:
     stock.package("blocked", "", tags="net")
     stock.package("good", env=FETCH, tags="net,and,more,tags")
     choice = user.plan("net")
     assert choice.name == "good"
 
 
-def test_a_package_that_needs_itself_is_an_error(stock: StockRepository, user: User) -> None:
+def test_self_dependent_package_is_an_error(stock: StockRepository, user: User) -> None:
     stock.package("itself", env=FETCH, tags="net", deps={"self": {"tags": "net"}})
     with pytest.raises(CKError, match=r"circular dependencies: itself → itself"):
         user.plan("net")
 
 
 def error_of(alias: str, *choices: tuple[str, ...]) -> str:
-    """Why a package cannot be read; empty if it can, in each choice of tags."""
+    """Why a package cannot be read, for each selection of tags; empty if it can."""
     try:
         found = component(alias)
     except ConfigError as error:
@@ -214,16 +214,14 @@ def error_of(alias: str, *choices: tuple[str, ...]) -> str:
         "only_for_host_os_tags", "supported_variation_combinations", "name", "version", "suggested_path",
     ],
 )  # fmt: skip
-def test_a_value_of_the_wrong_type_is_an_error_with_file_and_key_or_does_no_harm(
-    stock: StockRepository, key: str, value: Any
-) -> None:
+def test_value_of_wrong_type_is_an_error_or_harmless(stock: StockRepository, key: str, value: Any) -> None:
     folder = stock.package("net", env=FETCH, **({key: value} if key not in ("customize", "install_env", "tags") else {}))
     if key in ("customize", "install_env", "tags"):
         content: dict[str, Any] = {"tags": ["net"], "customize": {"install_env": FETCH}, "process_script": "install"}
         content |= {key: value} if key != "install_env" else {"customize": {"install_env": value}}
         folder = stock.entry("package", "net", content)
-    told = error_of("net")
-    assert not told or str(folder / ".cm/meta.json") in told
+    message = error_of("net")
+    assert not message or str(folder / ".cm/meta.json") in message
     survey(Session())
 
 
@@ -231,9 +229,9 @@ def test_a_value_of_the_wrong_type_is_an_error_with_file_and_key_or_does_no_harm
     "key", ["extra_env", "extra_customize", "extra_tags", "extra_deps", "on_by_default", "version", "strange"]
 )
 @pytest.mark.parametrize("value", [5, "text", ["list"], {"a": {"b": []}}, None])
-def test_a_variation_s_value_of_the_wrong_type(stock: StockRepository, key: str, value: Any) -> None:
+def test_variation_value_of_wrong_type(stock: StockRepository, key: str, value: Any) -> None:
     folder = stock.package("net", env=FETCH, variations={"v": {key: value}})
-    told = error_of("net", (), ("v",))
-    assert not told or str(folder / ".cm/meta.json") in told
+    message = error_of("net", (), ("v",))
+    assert not message or str(folder / ".cm/meta.json") in message
     if key == "strange":
         assert component("net").remarks == ("variation v: the key strange is ignored",)

@@ -1,4 +1,4 @@
-"""Programs that the engine cannot run are refused before anything is made."""
+"""Programs that the engine cannot run are rejected before anything is created."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Ck = Callable[..., Any]
         ("detection", {"_base_entry": "x", "tags": ["program"]}, False),
     ],
 )
-def test_a_program_of_stock_ck_is_named_with_ours_of_the_same_task(alias: str, meta: Any, ours: bool, ck: Ck) -> None:
+def test_stock_program_error_names_our_equivalent(alias: str, meta: Any, ours: bool, ck: Ck) -> None:
     create_entry(Repositories().add("theirs"), "program", alias, meta)
     done = ck("run", f"program:{alias}")
     assert done.code == 7
@@ -33,7 +33,7 @@ def test_a_program_of_stock_ck_is_named_with_ours_of_the_same_task(alias: str, m
 
 
 @pytest.mark.parametrize("meta", [{}, {"deps": {"weights": {"tags": "model"}}}, {"deps": []}, {"deps": "x"}])
-def test_a_program_without_what_a_run_needs_is_refused(meta: Any, ck: Ck) -> None:
+def test_unrunnable_program_is_rejected(meta: Any, ck: Ck) -> None:
     create_entry(Repositories().writable(), "program", "mine", meta)
     done = ck("run", "program:mine")
     assert done.code in (3, 7)
@@ -41,7 +41,7 @@ def test_a_program_without_what_a_run_needs_is_refused(meta: Any, ck: Ck) -> Non
     assert "Traceback" not in done.err
 
 
-def test_ours_runs_though_another_repository_has_one_of_the_name(ck: Ck) -> None:
+def test_our_program_runs_despite_same_name_elsewhere(ck: Ck) -> None:
     create_entry(Repositories().add("theirs"), "program", "object-detection", {"run_cmds": {}})
     assert ck("explain", "program:object-detection").code == 0
     assert ck("explain", "theirs:program:object-detection").code == 7

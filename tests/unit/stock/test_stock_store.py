@@ -1,4 +1,4 @@
-"""A CK_REPOS that stock CK 2.6.4 made: our commands take it as it is, and stock CK goes on with it afterwards."""
+"""A CK_REPOS created by stock CK 2.6.4: our commands use it, and stock CK still works with it afterwards."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ck_repo.store.modules import canonical_module, module_uid
 Ck = Callable[..., Any]
 _VERSION = "2.6.4"
 _WITHOUT_NETWORK = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
-# what a user of stock CK has: two points of an experiment, a registered tool, a venv, a repository of their own
+# the store of a stock CK user: two points of an experiment, a registered tool, a venv, an own repository
 _STORE = """
 import json, sys
 import ck.kernel as ck
@@ -45,7 +45,7 @@ print(venv["path"])
 
 
 def _stock_python() -> str:
-    """A Python on which stock CK runs; an empty text if there is none."""
+    """A Python that runs stock CK; empty if there is none."""
     named = os.environ.get("CK_TEST_STOCK_PYTHON")
     pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser() / "versions"
     found = [
@@ -80,7 +80,7 @@ Stock = Callable[..., str]
 
 @pytest.fixture
 def stock_ck(stock: Path) -> Stock:
-    """Run stock CK's command, or a program with it; return what it printed."""
+    """Run stock CK's command, or a program with it; return its output."""
 
     def run(*words: str, program: str = "") -> str:
         command = [str(stock), "-c", program] if program else [str(stock.parent / "ck"), *words]
@@ -106,7 +106,7 @@ def _entry(folder: Path, uid: str, meta: object, **files: str) -> None:
 
 @pytest.fixture
 def old_store(stock: Path, stock_ck: Stock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """CK_REPOS as stock CK leaves it after a pull and some work."""
+    """CK_REPOS as stock CK leaves it after a pull and some use."""
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     there = tmp_path / "elsewhere"
     code = "cfg = {}\nwork = {}\nck = None\n\n\ndef init(i):\n    return {'return': 0}\n"
@@ -135,7 +135,7 @@ _READING = [
 ]  # fmt: skip
 
 
-def test_an_old_store_is_read_without_a_word_and_stock_ck_goes_on(old_store: Path, stock_ck: Stock, ck: Ck) -> None:
+def test_old_store_is_read_silently_and_stock_ck_still_works(old_store: Path, stock_ck: Stock, ck: Ck) -> None:
     questions = [
         ("ls", "repo"),
         ("ls", "experiment"),
@@ -160,7 +160,7 @@ def test_an_old_store_is_read_without_a_word_and_stock_ck_goes_on(old_store: Pat
     assert "up to date" in stock_ck("pull", "repo:team@tools").lower()
 
 
-def test_a_repository_that_we_remove_is_gone_for_stock_ck_too(old_store: Path, stock_ck: Stock, ck: Ck) -> None:
+def test_removed_repository_is_removed_for_stock_ck_too(old_store: Path, stock_ck: Stock, ck: Ck) -> None:
     assert ck("rm", "repo:tools").code == 0
     assert not (old_store / "team@tools").exists()
     done = ck("ls", "repo")
@@ -171,7 +171,7 @@ def test_a_repository_that_we_remove_is_gone_for_stock_ck_too(old_store: Path, s
     assert "my-own" not in stock_ck("ls", "repo")
 
 
-def test_a_venv_of_stock_ck_is_entered_and_removed(old_store: Path, stock_ck: Stock, ck: Ck) -> None:
+def test_stock_venv_is_activated_and_removed(old_store: Path, stock_ck: Stock, ck: Ck) -> None:
     folder = old_store / "local" / "venv" / "mlperf-inference"
     code = "import os, sys; print(sys.prefix, os.environ['CK_VENV'])"
     command = [sys.executable, "-m", "ck_repo", "activate", "venv:mlperf-inference", "--", "python", "-c", code]
@@ -184,7 +184,7 @@ def test_a_venv_of_stock_ck_is_entered_and_removed(old_store: Path, stock_ck: St
     done = ck("create", "venv:mlperf-inference", "--template=mlperf-inference-1.0", "--dry-run")
     assert done.code == 0
     done = ck("explain", "program:object-detection")
-    assert "venv:mlperf-inference-ck" in done.out  # the default of ours does not take stock CK's
+    assert "venv:mlperf-inference-ck" in done.out  # our default does not use that of stock CK
     lock = old_store.parent / "v.lock.json"
     assert "this is its first" in ck("lock", "venv:mlperf-inference", f"--output={lock}").out
     assert ck("check", "venv:mlperf-inference").code == 0
@@ -193,7 +193,7 @@ def test_a_venv_of_stock_ck_is_entered_and_removed(old_store: Path, stock_ck: St
     assert "mlperf-inference" not in stock_ck("ls", "local:venv:*")
 
 
-def test_experiments_of_stock_ck_show_and_are_not_replayed(old_store: Path, ck: Ck) -> None:
+def test_stock_experiments_are_shown_and_not_replayed(old_store: Path, ck: Ck) -> None:
     line = ck("ls", "experiment").out.splitlines()[2]
     for text in ("tries", "stock CK: a,b", "2 points", "run.execution_time 3 to 6"):
         assert text in line
@@ -210,7 +210,7 @@ def test_experiments_of_stock_ck_show_and_are_not_replayed(old_store: Path, ck: 
         assert (done.code, "recorded by stock CK" in done.err, "ck show experiment:tries" in done.err) == (2, True, True)
 
 
-def test_programs_of_stock_ck_are_refused_with_what_to_do(old_store: Path, ck: Ck) -> None:
+def test_stock_programs_are_rejected_with_hint(old_store: Path, ck: Ck) -> None:
     for action in ("run", "explain", "audit"):
         done = ck(action, "program:object-detection-tool")
         assert done.code == 7
@@ -220,7 +220,7 @@ def test_programs_of_stock_ck_are_refused_with_what_to_do(old_store: Path, ck: C
 
 
 @pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare")
-def test_an_old_store_that_is_read_only_can_be_read(old_store: Path, ck: Ck) -> None:
+def test_read_only_old_store_can_be_read(old_store: Path, ck: Ck) -> None:
     tools_root().mkdir(exist_ok=True)
     mount = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && ! touch "$0/x" 2>/dev/null || exit 99; exec "$@"'
     for words in _READING:

@@ -1,4 +1,4 @@
-"""The variables by which scripts find what is installed: names, values, and what a shell makes of them."""
+"""The variables by which scripts find installed components: names, values and quoting."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_prefix(meta: dict[str, Any], prefix: str) -> None:
     assert prefix_of(read_installed(meta, "meta")) == prefix
 
 
-def test_a_model_has_folder_file_version_and_name() -> None:
+def test_model_has_folder_file_version_and_name() -> None:
     values = variables_of(_meta(file="/tools/thing/m.onnx", version="1.0", model={"format": "onnx"})).values
     assert values == {
         "CK_ENV_ONNX_MODEL": "/tools/thing",
@@ -49,7 +49,7 @@ def test_a_model_has_folder_file_version_and_name() -> None:
 
 
 @pytest.mark.parametrize("images", ["val2017", "/tools/thing/val2017"])
-def test_a_data_set_has_images_and_annotations(images: str) -> None:
+def test_data_set_has_images_and_annotations(images: str) -> None:
     meta = _meta(tags=["dataset", "coco"], dataset={"images": images, "annotations": "a/b.json"})
     values = variables_of(meta).values
     assert values["CK_ENV_DATASET_IMAGE_DIR"] == "/tools/thing/val2017"
@@ -57,12 +57,12 @@ def test_a_data_set_has_images_and_annotations(images: str) -> None:
     assert values["CK_ENV_DATASET_TYPE"] == "coco"
 
 
-def test_what_has_modules_or_programs_is_searched_first() -> None:
+def test_modules_and_programs_are_put_on_search_paths() -> None:
     assert variables_of(_meta(python_path="/tools/thing/lib")).searched == {"PYTHONPATH": ("/tools/thing/lib",)}
     assert variables_of(_meta(tags=["compiler", "python"])).searched == {"PATH": ("/tools/thing",)}
 
 
-def test_an_entry_of_another_ck_has_its_own_variables(tmp_path: Path) -> None:
+def test_entry_of_another_ck_keeps_its_variables(tmp_path: Path) -> None:
     (tmp_path / "env.sh").write_text(
         "#! /bin/bash\n\nexport CK_ENV_LIB_FOO=/opt/foo\nexport PATH=/opt/foo/bin:$PATH\n"
         'export LD_LIBRARY_PATH="${CK_ENV_LIB_FOO}/lib":$LD_LIBRARY_PATH\ntouch /tmp/never-run\n'
@@ -78,12 +78,12 @@ def test_an_entry_of_another_ck_has_its_own_variables(tmp_path: Path) -> None:
     assert found.searched == {"PATH": ("/opt/foo/bin",), "LD_LIBRARY_PATH": ("/opt/foo/lib",)}
 
 
-def test_a_value_that_names_itself_ends() -> None:
+def test_self_referencing_value_terminates() -> None:
     found = variables_of({"env": {"A": "$A/x", "B": "${C}", "C": "${B}"}})
     assert found.values["A"] == "/x"
 
 
-def test_the_first_value_stays_and_search_paths_join() -> None:
+def test_first_value_wins_and_search_paths_are_joined() -> None:
     one = Variables({"A": "1"}, {"PATH": ("/a", "/b")})
     both = one.joined(Variables({"A": "2", "B": "3"}, {"PATH": ("/b", "/c"), "PYTHONPATH": ("/p",)}))
     assert both == Variables({"A": "1", "B": "3"}, {"PATH": ("/a", "/b", "/c"), "PYTHONPATH": ("/p",)})
@@ -94,7 +94,7 @@ def test_the_first_value_stays_and_search_paths_join() -> None:
 
 @pytest.mark.parametrize("value", ODD)
 @pytest.mark.parametrize("shell", ["sh", "bash", "zsh", "fish"])
-def test_a_shell_reads_back_any_value(value: str, shell: str, tmp_path: Path) -> None:
+def test_shell_round_trips_any_value(value: str, shell: str, tmp_path: Path) -> None:
     if not shutil.which(shell):
         pytest.skip(f"no {shell} here")
     lines = Variables({"CK_ENV_X": value}, {"CK_PATH": ("/a b", "/c")}).lines(shell)

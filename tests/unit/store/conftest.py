@@ -1,4 +1,4 @@
-"""Entries to search, written by the store or by hand as CK has them, and repositories that come by git."""
+"""Entries to search, written by the store or directly in CK's format, and repositories for git."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def add() -> Add:
 
 @pytest.fixture
 def by_hand() -> Callable[..., Path]:
-    """Write an entry's files as CK has them, without the store."""
+    """Write an entry's files in CK's format, without the store."""
 
     def run(folder: Path, meta: object, *, uid: str = "", text: str = "") -> Path:
         (folder / ".cm").mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def tagged() -> Callable[[str], list[str]]:
 
 @pytest.fixture
 def indexed(datasets: Path, tagged: Callable[[str], list[str]]) -> Callable[[], None]:
-    """Index the data sets at a moment when their change times are old enough for the index to rely on them."""
+    """Index the data sets once their change times are old enough for the index to rely on them."""
 
     def run() -> None:
         paths = [datasets, *datasets.glob("*/.cm/meta.json")]
@@ -77,7 +77,7 @@ def indexed(datasets: Path, tagged: Callable[[str], list[str]]) -> Callable[[], 
 
 @pytest.fixture
 def no_checkout(ck_home: Path) -> None:
-    """Put a copy of our own components into CK_REPOS, as a pull by stock CK does."""
+    """Copy our own components into CK_REPOS, like a pull by stock CK."""
     folder = repos_root() / "ours"
     folder.mkdir(parents=True)
     ours = read_repository(default_repository_root())

@@ -1,4 +1,4 @@
-"""Entries and repositories go into a zip file and come back; a hostile one brings nothing."""
+"""Entries and repositories are packed into a zip file and unpacked again; a malicious one is rejected."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Add = Callable[..., Entry]
 
 @pytest.fixture
 def crafted(tmp_path: Path) -> Callable[..., Path]:
-    """A zip file of texts by name, not made by the store."""
+    """A zip file of texts by name, not written by the store."""
 
     def run(texts: dict[str, str]) -> Path:
         path = tmp_path / "crafted.zip"
@@ -58,7 +58,7 @@ def _files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if ours.isdisjoint(path.parts))
 
 
-def test_packed_entries_come_back_as_they_were(add: Add, tmp_path: Path) -> None:
+def test_packed_entries_round_trip(add: Add, tmp_path: Path) -> None:
     entry = add("a", "x,y")
     (entry.path / "deep").mkdir()
     (entry.path / "deep" / "file").write_bytes(bytes(range(256)))
@@ -73,7 +73,7 @@ def test_packed_entries_come_back_as_they_were(add: Add, tmp_path: Path) -> None
     assert load(Repositories(), "dataset", entry.uid).alias == "a"
 
 
-def test_the_zip_has_the_layout_of_ck(add: Add, tmp_path: Path) -> None:
+def test_zip_has_ck_layout(add: Add, tmp_path: Path) -> None:
     entry = add("a")
     pack_entries([entry], tmp_path / "a.zip")
     names = zipfile.ZipFile(tmp_path / "a.zip").namelist()
@@ -82,13 +82,13 @@ def test_the_zip_has_the_layout_of_ck(add: Add, tmp_path: Path) -> None:
     }
 
 
-def test_a_file_from_1970_can_be_packed(add: Add, tmp_path: Path) -> None:
+def test_file_from_1970_can_be_packed(add: Add, tmp_path: Path) -> None:
     entry = add("a")
     os.utime(entry.path / ".cm" / "meta.json", (0, 0))
     assert pack_entries([entry], tmp_path / "a.zip") > 0
 
 
-def test_two_entries_of_one_name_do_not_hide_each_other(add: Add, tmp_path: Path) -> None:
+def test_entries_of_same_name_do_not_hide_each_other(add: Add, tmp_path: Path) -> None:
     Repositories().add("other")
     entries = [add("a"), add("a", repository="other")]
     with pytest.raises(ConflictError, match="dataset:a"):
@@ -96,7 +96,7 @@ def test_two_entries_of_one_name_do_not_hide_each_other(add: Add, tmp_path: Path
     assert not (tmp_path / "a.zip").exists()
 
 
-def test_an_entry_that_is_there_is_kept_unless_told_otherwise(add: Add, crafted: Callable[..., Path]) -> None:
+def test_existing_entry_is_kept_by_default(add: Add, crafted: Callable[..., Path]) -> None:
     add("a", "old")
     archive = crafted(_entry("a") | _entry("b", "1" * 16, module="fresh"))
     before = _files(repos_root())
@@ -108,7 +108,7 @@ def test_an_entry_that_is_there_is_kept_unless_told_otherwise(add: Add, crafted:
     assert load(Repositories(), "dataset", "a").tags() == {"new"}
 
 
-def test_the_uid_of_an_entry_that_was_replaced_is_gone(add: Add, crafted: Callable[..., Path]) -> None:
+def test_uid_of_replaced_entry_is_removed(add: Add, crafted: Callable[..., Path]) -> None:
     old = add("a")
     _unpack(crafted(_entry("a")), overwrite=True)
     assert load(Repositories(), "dataset", UID).alias == "a"
@@ -128,7 +128,7 @@ def test_the_uid_of_an_entry_that_was_replaced_is_gone(add: Add, crafted: Callab
     ],
     ids=["no entry", "dots", "absolute", "module of dots", "hidden module", "without a uid", "wrong uid"],
 )
-def test_a_bad_archive_of_entries_brings_nothing(crafted: Callable[..., Path], add: Add, texts: dict[str, str]) -> None:
+def test_bad_entry_archive_extracts_nothing(crafted: Callable[..., Path], add: Add, texts: dict[str, str]) -> None:
     add("mine")
     before = _files(repos_root())
     with pytest.raises(CKError):
@@ -136,14 +136,14 @@ def test_a_bad_archive_of_entries_brings_nothing(crafted: Callable[..., Path], a
     assert _files(repos_root()) == before
 
 
-def test_an_archive_cannot_replace_the_alias_files(crafted: Callable[..., Path], add: Add) -> None:
+def test_archive_cannot_replace_alias_files(crafted: Callable[..., Path], add: Add) -> None:
     entry = add("mine")
     with pytest.raises(CKError):
         _unpack(crafted(_entry(".cm")), overwrite=True)
     assert load(Repositories(), "dataset", entry.uid).alias == "mine"
 
 
-def test_git_s_own_files_are_not_packed(tmp_path: Path) -> None:
+def test_git_files_are_not_packed(tmp_path: Path) -> None:
     row = Repositories().add("mine")
     (row.path / ".git").mkdir()
     (row.path / ".git" / "config").write_text("secret")
@@ -162,7 +162,7 @@ def test_git_s_own_files_are_not_packed(tmp_path: Path) -> None:
     ],
     ids=["no description", "name of dots", "wrong uid", "not json", "dots"],
 )
-def test_a_bad_archive_of_a_repository_brings_nothing(
+def test_bad_repository_archive_extracts_nothing(
     crafted: Callable[..., Path], texts: dict[str, str], error: type[CKError]
 ) -> None:
     before = _files(repos_root())
@@ -171,18 +171,18 @@ def test_a_bad_archive_of_a_repository_brings_nothing(
     assert _files(repos_root()) == before
 
 
-def test_an_archive_cannot_bring_settings_that_git_would_run(crafted: Callable[..., Path]) -> None:
+def test_archive_cannot_bring_git_settings(crafted: Callable[..., Path]) -> None:
     description = {".ckr.json": json.dumps({"data_alias": "bad", "data_uid": UID})}
     archive = crafted(
         description | {".git/config": "[core]\n\tfsmonitor = touch /tmp/x\n", ".git/HEAD": "ref: refs/heads/main\n"}
     )
-    with suppress(CKError):  # to refuse it is as good as to leave them out
+    with suppress(CKError):  # rejecting it is fine, too
         unpack_repository(archive, Repositories())
     assert list(repos_root().rglob(".git")) == []
 
 
 @pytest.mark.parametrize("keep", [0.2, 0.9])
-def test_a_zip_that_was_cut_brings_nothing(add: Add, tmp_path: Path, keep: float) -> None:
+def test_truncated_zip_extracts_nothing(add: Add, tmp_path: Path, keep: float) -> None:
     entry = add("a")
     (entry.path / "file").write_bytes(os.urandom(20_000))
     archive = tmp_path / "a.zip"
@@ -196,7 +196,7 @@ def test_a_zip_that_was_cut_brings_nothing(add: Add, tmp_path: Path, keep: float
     assert _files(repos_root()) == before
 
 
-def test_a_repository_is_packed_with_entries_that_end_in_new(add: Add, tmp_path: Path) -> None:
+def test_repository_with_entries_ending_in_new_is_packed(add: Add, tmp_path: Path) -> None:
     entry = add("keep.new", "x")
     (entry.path / "sub.removed").mkdir()
     (entry.path / "sub.removed" / "file").write_text("content")
@@ -209,14 +209,12 @@ def test_a_repository_is_packed_with_entries_that_end_in_new(add: Add, tmp_path:
     assert not [name for name in names if "half" in name]
 
 
-# what another machine or a stranger has packed
+# archives from another machine or from someone else
 
 
 @pytest.mark.parametrize("module", ["venv", "env", "repo", "VENV", "7ed17cb445bb5f69"])
 @pytest.mark.parametrize("alias", ["local", "theirs"])
-def test_a_repository_with_things_of_another_machine_is_refused_whole(
-    crafted: Callable[..., Path], module: str, alias: str
-) -> None:
+def test_repository_with_machine_specific_entries_is_rejected(crafted: Callable[..., Path], module: str, alias: str) -> None:
     description = {".ckr.json": json.dumps({"data_alias": alias, "data_uid": UID})}
     archive = crafted(
         description | _entry("mlperf-inference", module=module) | {f"{module}/mlperf-inference/venv/bin/python": "x"}
@@ -227,25 +225,25 @@ def test_a_repository_with_things_of_another_machine_is_refused_whole(
     assert _files(repos_root()) in ([], ["local", "local/.ckr.json"])
 
 
-def test_no_archive_becomes_the_local_repository(crafted: Callable[..., Path]) -> None:
+def test_archive_cannot_become_local_repository(crafted: Callable[..., Path]) -> None:
     archive = crafted({".ckr.json": json.dumps({"data_alias": "local", "data_uid": UID})} | _entry("a"))
     with pytest.raises(ConflictError, match="'local' already exists"):
         unpack_repository(archive, Repositories())
     assert not (repos_root() / "local").exists()
 
 
-def test_two_entries_of_one_uid_are_refused(crafted: Callable[..., Path]) -> None:
+def test_two_entries_with_one_uid_are_rejected(crafted: Callable[..., Path]) -> None:
     archive = crafted(_entry("a") | _entry("b") | {".ckr.json": json.dumps({"data_alias": "c", "data_uid": "1" * 16})})
     for unpacking in (lambda: unpack_repository(archive, Repositories()), lambda: _unpack(archive)):
         with pytest.raises(CKError, match="dataset:a and dataset:b have the same UID"):
             unpacking()
 
 
-def test_the_same_uid_in_two_modules_is_no_clash(crafted: Callable[..., Path]) -> None:
+def test_same_uid_in_two_modules_is_allowed(crafted: Callable[..., Path]) -> None:
     assert len(_unpack(crafted(_entry("a") | _entry("b", module="experiment")))) == 2
 
 
-def test_only_the_module_that_is_asked_for_comes(crafted: Callable[..., Path]) -> None:
+def test_only_requested_module_is_extracted(crafted: Callable[..., Path]) -> None:
     archive = crafted(_entry("run", module="experiment") | _entry("model", "1" * 16, "package"))
     repositories = Repositories()
     done, left = unpack_entries(archive, repositories, repositories.writable(), "experiment")
@@ -255,7 +253,7 @@ def test_only_the_module_that_is_asked_for_comes(crafted: Callable[..., Path]) -
         unpack_entries(archive, repositories, repositories.writable(), "dataset")
 
 
-def test_all_brings_recipes_into_a_repository_of_their_own_after_ours(crafted: Callable[..., Path]) -> None:
+def test_all_extracts_recipes_into_a_repository_after_ours(crafted: Callable[..., Path]) -> None:
     repositories = Repositories()
     ours = load(repositories, "package", "model-demo-ssd")
     tags = json.dumps(ours.meta())
@@ -285,7 +283,7 @@ def test_all_brings_recipes_into_a_repository_of_their_own_after_ours(crafted: C
     assert load(fresh, "package", ours.alias, archive.stem).uid == "2" * 16
 
 
-def test_recipes_that_are_asked_for_do_not_go_to_local(crafted: Callable[..., Path]) -> None:
+def test_requested_recipes_do_not_go_to_local(crafted: Callable[..., Path]) -> None:
     archive = crafted(_entry("a", module="package"))
     repositories = Repositories()
     local = repositories.writable()
@@ -298,7 +296,7 @@ def test_recipes_that_are_asked_for_do_not_go_to_local(crafted: Callable[..., Pa
     assert unpack_entries(archive, repositories, again, "package", overwrite=True)[0] == [entry]
 
 
-def test_all_brings_no_data_that_would_take_the_place_of_another_s(crafted: Callable[..., Path], add: Add) -> None:
+def test_all_extracts_no_data_replacing_other_entries(crafted: Callable[..., Path], add: Add) -> None:
     Repositories().add("other")
     theirs = add("photos", repository="other")
     repositories = Repositories()
@@ -312,7 +310,7 @@ def test_all_brings_no_data_that_would_take_the_place_of_another_s(crafted: Call
     assert len(Repositories().all()) == 3
 
 
-def test_an_archive_of_entries_holds_no_links(tmp_path: Path, crafted: Callable[..., Path]) -> None:
+def test_entry_archive_has_no_links(tmp_path: Path, crafted: Callable[..., Path]) -> None:
     path = tmp_path / "a.tar"
     with tarfile.open(path, "w") as file:
         for name, text in _entry("a").items():
@@ -325,13 +323,13 @@ def test_an_archive_of_entries_holds_no_links(tmp_path: Path, crafted: Callable[
         _unpack(path)
 
 
-def test_what_comes_in_is_private_to_no_one_but_the_user_s_umask(crafted: Callable[..., Path]) -> None:
+def test_extracted_files_follow_umask(crafted: Callable[..., Path]) -> None:
     (entry,) = _unpack(crafted(_entry("a")))
     assert stat.S_IMODE((entry.path / ".cm" / "meta.json").stat().st_mode) & 0o7000 == 0
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "folder of links"])
-def test_an_alias_file_that_is_no_plain_file_is_left_out(add: Add, tmp_path: Path, kind: str) -> None:
+def test_irregular_alias_file_is_left_out(add: Add, tmp_path: Path, kind: str) -> None:
     entry = add("a")
     (tmp_path / "secret").write_text(entry.uid)
     alias = entry.path.parent / ".cm" / "alias-a-a"
@@ -351,7 +349,7 @@ def test_an_alias_file_that_is_no_plain_file_is_left_out(add: Add, tmp_path: Pat
 
 
 @pytest.mark.parametrize("moment", [0, 2**33])
-def test_a_file_with_an_odd_time_is_packed(add: Add, tmp_path: Path, moment: int) -> None:
+def test_file_with_odd_time_is_packed(add: Add, tmp_path: Path, moment: int) -> None:
     entry = add("a")
     (entry.path / "file").write_text("hi")
     os.utime(entry.path / "file", (moment, moment))

@@ -1,4 +1,4 @@
-"""Files and folders appear whole or not at all, and a full or read-only disk is told as such."""
+"""Files and folders appear atomically, and a full or read-only disk is reported as such."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from ck_repo.store.search import load
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """What is in the making, or was left so."""
+    """Unfinished files and folders."""
     return [path for path in folder.rglob("*") if path.name.endswith((".new", ".removed"))]
 
 
 @pytest.fixture
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """From the call on, the disk takes no more bytes."""
+    """From now on the disk accepts no more bytes."""
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -35,7 +35,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return lambda: monkeypatch.setattr(os, "fsync", full)
 
 
-def test_a_failed_write_leaves_the_old_content_and_nothing_else(tmp_path: Path, full_disk: Callable[[], None]) -> None:
+def test_failed_write_keeps_old_content(tmp_path: Path, full_disk: Callable[[], None]) -> None:
     write_text(tmp_path / "folder" / "a.txt", "old")
     full_disk()
     with pytest.raises(StorageError, match="the disk is full"):
@@ -44,7 +44,7 @@ def test_a_failed_write_leaves_the_old_content_and_nothing_else(tmp_path: Path, 
     assert (tmp_path / "folder" / "a.txt").read_text() == "old"
 
 
-def test_what_is_no_json_leaves_the_old_file(tmp_path: Path) -> None:
+def test_invalid_json_keeps_old_file(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", {"b": 1, "a": "ä"})
     with pytest.raises(TypeError):
         write_json(tmp_path / "a.json", {"a": object()})
@@ -61,14 +61,14 @@ def test_what_is_no_json_leaves_the_old_file(tmp_path: Path) -> None:
         (errno.EACCES, "no permission to write /x"),
     ],
 )
-def test_the_disk_s_errors_say_what_to_do(number: int, words: str) -> None:
+def test_disk_errors_say_what_to_do(number: int, words: str) -> None:
     with pytest.raises(StorageError) as caught, storage_errors("writing x"):
         raise OSError(number, os.strerror(number), "/x")
     assert str(caught.value).startswith(f"writing x: {words}")
     assert caught.value.code == 8
 
 
-def test_the_first_of_two_to_publish_a_folder_wins(tmp_path: Path) -> None:
+def test_first_of_two_publishing_a_folder_wins(tmp_path: Path) -> None:
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "who").write_text(name)
@@ -78,7 +78,7 @@ def test_the_first_of_two_to_publish_a_folder_wins(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["added", "copied"])
-def test_an_entry_that_cannot_be_written_leaves_nothing(
+def test_failed_entry_write_leaves_nothing(
     add: Callable[..., Entry], datasets: Path, full_disk: Callable[[], None], how: str
 ) -> None:
     entry = add("old")
@@ -90,9 +90,7 @@ def test_an_entry_that_cannot_be_written_leaves_nothing(
     assert load(Repositories(), "dataset", "old").uid == entry.uid
 
 
-def test_an_entry_that_cannot_be_renamed_keeps_its_name(
-    add: Callable[..., Entry], datasets: Path, full_disk: Callable[[], None]
-) -> None:
+def test_failed_rename_keeps_name(add: Callable[..., Entry], datasets: Path, full_disk: Callable[[], None]) -> None:
     entry = add("old", "precious")
     local = Repositories().writable()
     full_disk()
@@ -103,7 +101,7 @@ def test_an_entry_that_cannot_be_renamed_keeps_its_name(
 
 
 def _on_own_disk(folder: Path, options: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a ck command with a tiny file system of its own mounted on `folder`; list leftovers behind it."""
+    """Run a ck command with its own tiny file system mounted on `folder`; list leftovers afterwards."""
     script = f'mount -t tmpfs -o {options} tmpfs "$0" || exit 99; "$@"; code=$?; find "$0" -name "*.new"; exit $code'
     command = ["unshare", "-rm", "sh", "-c", script, str(folder), sys.executable, "-m", "ck_repo", *words]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -114,7 +112,7 @@ def _on_own_disk(folder: Path, options: str, *words: str) -> subprocess.Complete
 
 @pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare")
 @pytest.mark.parametrize(("options", "words"), [("size=256k", "the disk is full"), ("size=256k,ro", "no permission to write")])
-def test_a_real_disk_that_takes_no_more(ck_home: Path, options: str, words: str) -> None:
+def test_full_disk(ck_home: Path, options: str, words: str) -> None:
     (ck_home / "CK").mkdir()
     (ck_home / "big.json").write_text('{"dict": {"text": "' + "x" * 500_000 + '"}}')
     done = _on_own_disk(ck_home / "CK", options, "add", "dataset:a", f"@{ck_home / 'big.json'}")

@@ -1,4 +1,4 @@
-"""Removed entries can be restored for a while."""
+"""Removed entries can be restored for some time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _names() -> list[str]:
     return [row.alias for row in find(Repositories(), "dataset")]
 
 
-def test_removed_entry_comes_back_with_its_files_and_uid(local: Repository, entry: Entry) -> None:
+def test_removed_entry_is_restored_with_files_and_uid(local: Repository, entry: Entry) -> None:
     assert rubbish.discard(local, entry)
     assert (_names(), entry.path.exists()) == ([], False)
     (row,) = rubbish.removed(local, "dataset", "birds")
@@ -43,14 +43,14 @@ def test_removed_entry_comes_back_with_its_files_and_uid(local: Repository, entr
     assert rubbish.removed(local) == []
 
 
-def test_entry_without_a_name_comes_back(local: Repository) -> None:
+def test_entry_without_name_is_restored(local: Repository) -> None:
     entry = create_entry(local, "dataset", "", {})
     rubbish.discard(local, entry)
     assert rubbish.restore(rubbish.removed(local, pattern=entry.uid)[0]).path == entry.path
     assert [row.uid for row in find(Repositories(), "dataset", entry.uid)] == [entry.uid]
 
 
-def test_name_that_was_taken_meanwhile_is_refused(local: Repository, entry: Entry) -> None:
+def test_name_taken_meanwhile_is_rejected(local: Repository, entry: Entry) -> None:
     rubbish.discard(local, entry)
     create_entry(local, "dataset", "birds", {})
     with pytest.raises(ConflictError, match="another dataset:birds"):
@@ -58,7 +58,7 @@ def test_name_that_was_taken_meanwhile_is_refused(local: Repository, entry: Entr
     assert len(rubbish.removed(local)) == 1
 
 
-def test_old_removals_go_and_young_ones_stay(local: Repository, entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_removals_expire(local: Repository, entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
     rubbish.discard(local, entry)
     assert rubbish.sweep_bin(local) == 0
     assert len(rubbish.removed(local)) == 1
@@ -67,22 +67,22 @@ def test_old_removals_go_and_young_ones_stay(local: Repository, entry: Entry, mo
     assert rubbish.removed(local) == []
 
 
-def test_first_removed_goes_first_when_the_bin_is_full(local: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_oldest_removals_expire_first_when_bin_is_full(local: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("one", "two", "three"):
         rubbish.discard(local, create_entry(local, "dataset", name, {}, files={"big": "x" * 50_000}))
-    monkeypatch.setattr(rubbish, "MOST_BYTES", 110_000)
+    monkeypatch.setattr(rubbish, "MAX_BYTES", 110_000)
     rubbish.sweep_bin(local)
     assert [row.alias for row in rubbish.removed(local)] == ["three", "two"]
 
 
-def test_nothing_is_kept_with_0_days(local: Repository, entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zero_days_keep_nothing(local: Repository, entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CK_BIN_DAYS", "0")
     assert not rubbish.discard(local, entry)
     assert not entry.path.exists()
     assert not (local.path / ".bin").exists()
 
 
-def test_bin_that_is_a_link_is_neither_used_nor_emptied(local: Repository, entry: Entry, tmp_path: Path) -> None:
+def test_linked_bin_is_neither_used_nor_emptied(local: Repository, entry: Entry, tmp_path: Path) -> None:
     folder = tmp_path / "elsewhere" / "documents"
     folder.mkdir(parents=True)
     os.utime(folder, (0, 0))
@@ -93,7 +93,7 @@ def test_bin_that_is_a_link_is_neither_used_nor_emptied(local: Repository, entry
     assert os.listdir(folder.parent) == ["documents"]
 
 
-def test_other_files_in_the_bin_stay(local: Repository, entry: Entry) -> None:
+def test_other_files_in_bin_are_kept(local: Repository, entry: Entry) -> None:
     rubbish.discard(local, entry)
     other = local.path / ".bin" / "tools"
     other.mkdir()
@@ -105,7 +105,7 @@ def test_other_files_in_the_bin_stay(local: Repository, entry: Entry) -> None:
 @pytest.mark.parametrize(
     ("key", "value"), [("alias", "../../../stray"), ("module", ".."), ("uid", "../../stray"), ("alias", "")]
 )
-def test_record_with_a_name_that_leads_elsewhere_is_ignored(local: Repository, entry: Entry, key: str, value: str) -> None:
+def test_record_with_unsafe_name_is_ignored(local: Repository, entry: Entry, key: str, value: str) -> None:
     rubbish.discard(local, entry)
     record = rubbish.removed(local)[0].folder / "removed.json"
     record.write_text(json.dumps(json.loads(record.read_text()) | {key: value}))
@@ -122,7 +122,7 @@ def test_bin_is_not_packed(local: Repository, entry: Entry, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("names", [{"alias": "../../out"}, {"module": "../dataset"}, {"uid": "/etc"}, {"alias": ".hidden"}])
-def test_a_record_that_leads_out_of_its_repository_is_none(local: Repository, entry: Entry, names: dict[str, str]) -> None:
+def test_record_outside_its_repository_is_ignored(local: Repository, entry: Entry, names: dict[str, str]) -> None:
     rubbish.discard(local, entry)
     (row,) = rubbish.removed(local)
     record = row.folder / "removed.json"
@@ -130,7 +130,7 @@ def test_a_record_that_leads_out_of_its_repository_is_none(local: Repository, en
     assert rubbish.removed(local) == []
 
 
-def test_a_link_in_the_bin_is_no_entry(local: Repository, entry: Entry, tmp_path: Path) -> None:
+def test_link_in_bin_is_not_an_entry(local: Repository, entry: Entry, tmp_path: Path) -> None:
     rubbish.discard(local, entry)
     (row,) = rubbish.removed(local)
     (row.folder / "entry").rename(tmp_path / "elsewhere")
@@ -140,7 +140,7 @@ def test_a_link_in_the_bin_is_no_entry(local: Repository, entry: Entry, tmp_path
     assert (tmp_path / "elsewhere" / ".cm" / "meta.json").exists()
 
 
-def test_what_another_process_is_removing_is_not_swept(local: Repository) -> None:
+def test_ongoing_removal_is_not_swept(local: Repository) -> None:
     with working() as work:
         folder = local.path / ".bin" / f"1.{work.key}"
         folder.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""An entry's digest tells its content, and nothing else."""
+"""An entry's digest depends on its content only."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 
 
-def test_the_order_of_keys_does_not_count() -> None:
+def test_key_order_does_not_matter() -> None:
     assert digest.of_value({"a": 1, "b": [2]}) == digest.of_value({"b": [2], "a": 1})
     assert digest.of_value({"a": 1}) != digest.of_value({"a": 2})
 
 
-def test_a_copy_has_the_same_digest_whoever_wrote_it_and_ran_it(add: Callable[..., Entry]) -> None:
+def test_copies_have_the_same_digest(add: Callable[..., Entry]) -> None:
     entry = add("a", "x")
     (entry.path / "file").write_text("content")
     copy = writing.copy_entry(entry, Repositories().writable(), "dataset", "b")
@@ -28,7 +28,7 @@ def test_a_copy_has_the_same_digest_whoever_wrote_it_and_ran_it(add: Callable[..
     assert digest.of_entry(copy) == digest.of_entry(entry)
 
 
-def test_a_file_s_content_and_its_name_count(add: Callable[..., Entry]) -> None:
+def test_file_content_and_name_matter(add: Callable[..., Entry]) -> None:
     entry = add("a", "x")
     seen = {digest.of_entry(entry)}
     for name, content in (("a", "1"), ("a", "2"), ("b", "2")):
@@ -37,7 +37,7 @@ def test_a_file_s_content_and_its_name_count(add: Callable[..., Entry]) -> None:
     assert len(seen) == 4
 
 
-def test_what_cannot_be_named_is_refused_and_not_left_out_of_a_digest(tmp_path: Path) -> None:
+def test_unnameable_file_is_rejected(tmp_path: Path) -> None:
     os.mkdir(os.fsencode(tmp_path) + b"/\xff")
     with pytest.raises(ConfigError, match="not UTF-8"):
         digest.of_files(tmp_path)

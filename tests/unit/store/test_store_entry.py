@@ -1,4 +1,4 @@
-"""What is read of an entry, and what is said of one that cannot be read."""
+"""Reading entries, and reporting those that cannot be read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UID = "0123456789abcdef"
     ],
     ids=["comma", "empty", "cut", "latin", "list", "long number", "deep"],
 )
-def test_a_spoilt_meta_is_told_with_its_file(tmp_path: Path, content: bytes, words: str) -> None:
+def test_corrupt_meta_is_reported_with_its_file(tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "meta.json"
     path.write_bytes(content)
     with pytest.raises(ConfigError) as caught:
@@ -36,9 +36,7 @@ def test_a_spoilt_meta_is_told_with_its_file(tmp_path: Path, content: bytes, wor
 
 
 @pytest.mark.parametrize("alias", [None, b"", b"\xff\xff", b"no uid"])
-def test_without_an_alias_file_the_uid_is_in_info_json(
-    tmp_path: Path, by_hand: Callable[..., Path], alias: bytes | None
-) -> None:
+def test_uid_comes_from_info_json_without_alias_file(tmp_path: Path, by_hand: Callable[..., Path], alias: bytes | None) -> None:
     folder = by_hand(tmp_path / "a", {})
     (folder / ".cm" / "info.json").write_text('{"backup_data_uid": "' + UID + '"}')
     if alias is not None:
@@ -47,18 +45,18 @@ def test_without_an_alias_file_the_uid_is_in_info_json(
     assert read_uid(folder) == UID
 
 
-def test_an_entry_without_any_uid_names_both_files_that_could_have_it(tmp_path: Path, by_hand: Callable[..., Path]) -> None:
+def test_entry_without_uid_names_both_files(tmp_path: Path, by_hand: Callable[..., Path]) -> None:
     with pytest.raises(ConfigError, match=r"alias-a-a.*info\.json"):
         read_uid(by_hand(tmp_path / "a", {}))
 
 
 @pytest.mark.parametrize("tags", ["a,b", ["a", "b"], " a , b,,"])
-def test_tags_are_a_list_or_text_with_commas(tmp_path: Path, by_hand: Callable[..., Path], tags: object) -> None:
+def test_tags_are_a_list_or_comma_separated_text(tmp_path: Path, by_hand: Callable[..., Path], tags: object) -> None:
     assert Entry("local", "dataset", "a", UID, by_hand(tmp_path / "a", {"tags": tags})).tags() == {"a", "b"}
 
 
 @pytest.mark.parametrize("tags", [5, True])
-def test_tags_of_the_wrong_kind_are_told_with_their_file(tmp_path: Path, by_hand: Callable[..., Path], tags: object) -> None:
+def test_tags_of_wrong_type_are_reported_with_file(tmp_path: Path, by_hand: Callable[..., Path], tags: object) -> None:
     entry = Entry("local", "dataset", "a", UID, by_hand(tmp_path / "a", {"tags": tags}))
     with pytest.raises(ConfigError, match=r"meta\.json.*tags"):
         entry.tags()
@@ -67,5 +65,5 @@ def test_tags_of_the_wrong_kind_are_told_with_their_file(tmp_path: Path, by_hand
 @pytest.mark.parametrize(
     ("text", "good"), [(UID, True), (UID.upper(), False), (UID + "0", False), ("", False), ("g" * 16, False)]
 )
-def test_a_uid_has_16_lower_hexadecimal_digits(text: str, good: bool) -> None:
+def test_uid_has_16_lower_case_hexadecimal_digits(text: str, good: bool) -> None:
     assert is_uid(text) is good

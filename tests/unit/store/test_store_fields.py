@@ -1,4 +1,4 @@
-"""A wrong value in a file that a person wrote is told with its file and key."""
+"""A wrong value in a file is reported with file and key."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ck_repo.errors import ConfigError
 from ck_repo.store.fields import Fields
 
 
-def test_values_are_taken_with_their_types() -> None:
+def test_values_are_read_with_their_types() -> None:
     row = Fields({"a": "x", "n": 3, "yes": "Yes", "tags": "p,q", "t": {"u": {"k": 1}}, "l": [{"k": "v"}]}, "file")
     assert (row.text("a"), row.text("n"), row.text("none", "d")) == ("x", "3", "d")
     assert (row.whole("n"), row.whole("none")) == (3, None)
@@ -40,7 +40,7 @@ def test_values_are_taken_with_their_types() -> None:
         (lambda row: row.fields("t").only("uu"), r"m.json: t.u is not a known key\ndid you mean uu"),
     ],
 )
-def test_a_wrong_value_is_told_with_its_file_and_key(read: Callable[[Fields], object], words: str) -> None:
+def test_wrong_value_is_reported_with_file_and_key(read: Callable[[Fields], object], words: str) -> None:
     content = {"b": True, "s": "7", "n": 7, "l": [1], "t": {"u": {"v": []}}, "w": {"x": 1}}
     with pytest.raises(ConfigError, match=words):
         read(Fields(content, "m.json"))

@@ -1,4 +1,4 @@
-"""Entries that cannot be read are left out with one warning, and the others work."""
+"""Unreadable entries are skipped with one warning, and the others work."""
 
 from __future__ import annotations
 
@@ -26,9 +26,7 @@ PLACES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("put", PLACES.values(), ids=list(PLACES))
 @pytest.mark.parametrize("tags", ["", "x"])
-def test_a_meta_that_is_no_plain_file(
-    add: Add, capsys: pytest.CaptureFixture[str], put: Callable[[Path], object], tags: str
-) -> None:
+def test_irregular_meta_file(add: Add, capsys: pytest.CaptureFixture[str], put: Callable[[Path], object], tags: str) -> None:
     add("good", "x")
     meta = add("bad", "x").path / ".cm" / "meta.json"
     meta.unlink()
@@ -42,7 +40,7 @@ def test_a_meta_that_is_no_plain_file(
 
 
 @pytest.mark.parametrize("put", PLACES.values(), ids=list(PLACES))
-def test_an_alias_file_that_is_no_plain_file_is_made_up_for_by_the_info(add: Add, put: Callable[[Path], object]) -> None:
+def test_info_replaces_irregular_alias_file(add: Add, put: Callable[[Path], object]) -> None:
     entry = add("mine", "x")
     for path in (entry.path.parent / ".cm").iterdir():
         path.unlink()
@@ -52,7 +50,7 @@ def test_an_alias_file_that_is_no_plain_file_is_made_up_for_by_the_info(add: Add
 
 
 @pytest.mark.parametrize("put", PLACES.values(), ids=list(PLACES))
-def test_an_entry_whose_alias_file_and_info_both_cannot_be_read(
+def test_entry_with_unreadable_alias_file_and_info(
     add: Add, capsys: pytest.CaptureFixture[str], put: Callable[[Path], object]
 ) -> None:
     entry = add("bad", "x")
@@ -64,7 +62,7 @@ def test_an_entry_whose_alias_file_and_info_both_cannot_be_read(
     assert capsys.readouterr().err.count("warning") == 1
 
 
-def test_a_module_that_is_a_loop_of_links_is_no_module(add: Add) -> None:
+def test_link_loop_is_not_a_module(add: Add) -> None:
     entry = add("good", "x")
     (entry.path.parents[1] / "loop").symlink_to("loop")
     assert module_names(Repositories()).count("loop") == 0
@@ -72,7 +70,7 @@ def test_a_module_that_is_a_loop_of_links_is_no_module(add: Add) -> None:
     assert find(Repositories(), "loop") == []
 
 
-def test_a_name_that_is_not_utf_8_is_left_out_by_name(add: Add, capsys: pytest.CaptureFixture[str]) -> None:
+def test_non_utf_8_name_is_skipped_and_reported(add: Add, capsys: pytest.CaptureFixture[str]) -> None:
     entry = add("good", "x")
     odd = Path(os.fsdecode(os.fsencode(entry.path.parent) + b"/\xff/.cm"))
     odd.mkdir(parents=True)
@@ -86,12 +84,12 @@ def test_a_name_that_is_not_utf_8_is_left_out_by_name(add: Add, capsys: pytest.C
     [('{"a": ' * 200 + "1" + "}" * 200, "deep"), ("[" * 100_000, "JSON"), (r'{"tags": ["\ud800"]}', "an unpaired surrogate")],
     ids=["deep", "deeper", "half a character"],
 )
-def test_content_that_no_program_can_work_with_is_refused(tmp_path: Path, text: str, why: str) -> None:
+def test_unusable_content_is_rejected(tmp_path: Path, text: str, why: str) -> None:
     (tmp_path / "meta.json").write_text(text)
     with pytest.raises(ConfigError, match=why):
         read_json_object(tmp_path / "meta.json")
 
 
-def test_pairs_of_halves_are_characters(tmp_path: Path) -> None:
+def test_surrogate_pairs_are_characters(tmp_path: Path) -> None:
     (tmp_path / "meta.json").write_text(r'{"name": "\ud83d\ude00"}')
     assert read_json_object(tmp_path / "meta.json") == {"name": "😀"}

@@ -1,4 +1,4 @@
-"""Repositories come by git, stay where they are pinned, and nothing of what comes is run."""
+"""Repositories are pulled by git, stay at their pin, and nothing in them runs."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def _pull(name: str = "", url: str = "", checkout: str = "") -> list[str]:
 
 
 def _listed() -> list[str]:
-    """What is in CK_REPOS besides the registrations and the locks."""
+    """The content of CK_REPOS besides registrations and locks."""
     names = {path.name for path in repos_root().iterdir()} if repos_root().is_dir() else set()
     return sorted(names - {"local", ".locks", ".pending"})
 
 
-def test_pull_clones_and_its_entries_are_found(upstream: New) -> None:
+def test_pulled_entries_are_found(upstream: New) -> None:
     there = upstream("mine")
     commit = there.commit("dataset/a/.cm/meta.json", '{"tags": ["x"]}')
     there.commit("dataset/.cm/alias-a-a", "0123456789abcdef\n")
@@ -44,7 +44,7 @@ def test_pull_clones_and_its_entries_are_found(upstream: New) -> None:
     assert [entry.repository for entry in find(Repositories(), "dataset", tags="x")] == ["mine"]
 
 
-def test_a_second_pull_brings_what_is_new(upstream: New) -> None:
+def test_second_pull_fetches_changes(upstream: New) -> None:
     there = upstream("mine")
     old = there.commit("a")
     there.git("clone", "--quiet", "--bare", ".", f"{there.url}.git")
@@ -56,7 +56,7 @@ def test_a_second_pull_brings_what_is_new(upstream: New) -> None:
     assert (repos_root() / "any-name" / "b").exists()
 
 
-def test_a_pinned_repository_stays_until_another_pin_is_given(upstream: New) -> None:
+def test_pinned_repository_stays_until_repinned(upstream: New) -> None:
     there = upstream("mine")
     old = there.commit("a")
     new = there.commit("b")
@@ -67,7 +67,7 @@ def test_a_pinned_repository_stays_until_another_pin_is_given(upstream: New) -> 
     assert git_state.commit_of(repos_root() / "mine") == new
 
 
-def test_a_branch_and_a_tag_can_be_checked_out(upstream: New) -> None:
+def test_branch_and_tag_can_be_checked_out(upstream: New) -> None:
     there = upstream("mine")
     there.git("checkout", "--quiet", "-b", "other")
     commit = there.commit("on-other")
@@ -80,7 +80,7 @@ def test_a_branch_and_a_tag_can_be_checked_out(upstream: New) -> None:
     assert _pull("mine", checkout="v1") == [f"mine: pinned at {commit}"]
 
 
-def test_repositories_that_it_needs_come_too(upstream: New) -> None:
+def test_required_repositories_are_pulled_too(upstream: New) -> None:
     below = upstream("below")
     middle = upstream("middle", ("below", below.url))
     top = upstream("top", ("", middle.url), ("local", ""))
@@ -88,7 +88,7 @@ def test_repositories_that_it_needs_come_too(upstream: New) -> None:
     assert _listed() == ["below", "middle", "top"]
 
 
-def test_repositories_that_need_each_other_come_once(upstream: New, tmp_path: Path) -> None:
+def test_mutually_dependent_repositories_are_pulled_once(upstream: New, tmp_path: Path) -> None:
     one = upstream("one", ("two", str(tmp_path / "elsewhere" / "two")))
     upstream("two", ("one", one.url), ("two", ""))
     assert [line.split(":")[0] for line in _pull(url=one.url)] == ["one", "two"]
@@ -103,7 +103,7 @@ def test_repositories_that_need_each_other_come_once(upstream: New, tmp_path: Pa
     ],
     ids=["a name of dots", "a url that is a program", "a url that is an option"],
 )
-def test_a_hostile_dependency_is_refused(upstream: New, tmp_path: Path, need: tuple[str, str], error: type[CKError]) -> None:
+def test_malicious_dependency_is_rejected(upstream: New, tmp_path: Path, need: tuple[str, str], error: type[CKError]) -> None:
     marker = tmp_path / "marker"
     alias, url = need
     there = upstream("mine", (alias, url.format(marker)))
@@ -114,7 +114,7 @@ def test_a_hostile_dependency_is_refused(upstream: New, tmp_path: Path, need: tu
 
 
 @pytest.mark.parametrize(
-    ("spoil", "checkout", "told"),
+    ("damage", "checkout", "message"),
     [
         (lambda there: there.git("rm", "--quiet", ".ckr.json"), "", r"is not a CK repository: it has no \.ckr\.json"),
         (lambda there: there.commit(".ckr.json", "{"), "", r"\.ckr\.json is not JSON"),
@@ -123,18 +123,18 @@ def test_a_hostile_dependency_is_refused(upstream: New, tmp_path: Path, need: tu
     ],
     ids=["no description", "spoilt description", "no such commit", "an option"],
 )
-def test_what_cannot_be_used_is_told_and_leaves_nothing(
-    upstream: New, spoil: Callable[[Any], object], checkout: str, told: str
+def test_unusable_repository_is_reported_and_leaves_nothing(
+    upstream: New, damage: Callable[[Any], object], checkout: str, message: str
 ) -> None:
     there = upstream("mine")
-    spoil(there)
+    damage(there)
     there.commit("more")
-    with pytest.raises(CKError, match=told):
+    with pytest.raises(CKError, match=message):
         _pull(url=there.url, checkout=checkout)
     assert _listed() == []
 
 
-def test_a_folder_that_is_there_is_kept(upstream: New) -> None:
+def test_existing_folder_is_kept(upstream: New) -> None:
     (repos_root() / "mine").mkdir(parents=True)
     (repos_root() / "mine" / "file").write_text("precious")
     with pytest.raises(ConflictError, match="mine already exists"):
@@ -142,32 +142,32 @@ def test_a_folder_that_is_there_is_kept(upstream: New) -> None:
     assert (repos_root() / "mine" / "file").read_text() == "precious"
 
 
-def test_a_url_where_nothing_is_is_told(tmp_path: Path) -> None:
+def test_missing_repository_is_reported(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"git clone failed.*\n.*\n.*nowhere") as caught:
         _pull(url=str(tmp_path / "nowhere"))
     assert "does not exist" in str(caught.value)
     assert _listed() == []
 
 
-def test_a_url_other_than_that_of_the_repository_here_is_not_passed_over(upstream: New) -> None:
+def test_different_url_is_reported(upstream: New) -> None:
     _pull("mine", upstream("one").url)
     two = upstream("two")
     with pytest.raises(ConflictError, match="mine"):
         _pull("mine", two.url)
 
 
-def test_changes_of_ones_own_are_kept(upstream: New) -> None:
+def test_user_changes_are_kept(upstream: New) -> None:
     there = upstream("mine")
     there.commit("a", "theirs")
     _pull(url=there.url)
     (repos_root() / "mine" / "a").write_text("mine")
-    there.commit("a", "theirs anew")
+    there.commit("a", "theirs again")
     with pytest.raises(StorageError, match="git merge failed"):
         _pull("mine")
     assert (repos_root() / "mine" / "a").read_text() == "mine"
 
 
-def test_nothing_of_what_is_pulled_is_run(upstream: New, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pulled_code_does_not_run(upstream: New, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     marker = tmp_path / "marker"
     hooks = tmp_path / "template" / "hooks"
     hooks.mkdir(parents=True)
@@ -192,7 +192,7 @@ def test_nothing_of_what_is_pulled_is_run(upstream: New, tmp_path: Path, monkeyp
     assert not marker.exists()
 
 
-def test_git_s_variables_of_another_repository_do_not_count(upstream: New, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_git_variables_of_another_repository_are_ignored(upstream: New, monkeypatch: pytest.MonkeyPatch) -> None:
     there, other = upstream("mine"), upstream("other")
     other.commit("b")
     _pull(url=there.url)
@@ -200,7 +200,7 @@ def test_git_s_variables_of_another_repository_do_not_count(upstream: New, monke
     assert git_state.state_of(repos_root() / "mine").commit == there.git(f"--git-dir={there.path}/.git", "rev-parse", "HEAD")
 
 
-def test_the_state_tells_commit_and_changes(upstream: New, tmp_path: Path) -> None:
+def test_state_has_commit_and_changes(upstream: New, tmp_path: Path) -> None:
     there = upstream("mine")
     commit = there.git("rev-parse", "HEAD")
     assert git_state.state_of(there.path) == git_state.GitState(True, commit, False)
@@ -210,13 +210,13 @@ def test_the_state_tells_commit_and_changes(upstream: New, tmp_path: Path) -> No
     assert git_state.state_of(there.path / "sub") == git_state.state_of(tmp_path) == git_state.GitState()
 
 
-def test_without_git_the_hint_names_another_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_hint_without_git_names_alternative(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StorageError, match=r"git is not installed\n.*ck unzip repo"):
         _pull("x", "https://example.org/x")
 
 
-def test_pull_all_updates_every_one(upstream: New, no_checkout: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pull_all_updates_every_repository(upstream: New, no_checkout: None, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [upstream("one"), upstream("two")]
     for row in rows:
         _pull(url=row.url)
@@ -227,19 +227,19 @@ def test_pull_all_updates_every_one(upstream: New, no_checkout: None, capsys: py
     assert all((repos_root() / name / "new").exists() for name in ("one", "two"))
 
 
-def test_pull_all_goes_on_after_one_that_fails(upstream: New, no_checkout: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pull_all_continues_after_failure(upstream: New, no_checkout: None, capsys: pytest.CaptureFixture[str]) -> None:
     bad, good = upstream("a-bad"), upstream("good")
     for row in (bad, good):
         _pull(url=row.url)
     good.commit("new")
     bad.path.rename(bad.path.with_name("gone"))
     assert main(["pull", "all"]) == 5
-    told = capsys.readouterr().out.splitlines()
-    assert (told[0].split(" ")[:2], told[-1]) == (["good:", "updated"], "not pulled: a-bad")
+    message = capsys.readouterr().out.splitlines()
+    assert (message[0].split(" ")[:2], message[-1]) == (["good:", "updated"], "not pulled: a-bad")
     assert (repos_root() / "good" / "new").exists()
 
 
-def test_the_name_of_a_pull_is_kept_and_found_again(upstream: New, ck: Callable[..., Any]) -> None:
+def test_pull_name_is_kept_and_found_again(upstream: New, ck: Callable[..., Any]) -> None:
     there = upstream("venv")
     old = there.commit("a")
     assert _pull("octoml@venv", there.url) == [f"octoml@venv: cloned at {old}"]
@@ -250,7 +250,7 @@ def test_the_name_of_a_pull_is_kept_and_found_again(upstream: New, ck: Callable[
     assert ck("find", "repo:venv").out == f"{repos_root() / 'octoml@venv'}\n"
 
 
-def test_a_second_pull_updates_whatever_the_description_says(upstream: New) -> None:
+def test_second_pull_updates_regardless_of_description(upstream: New) -> None:
     there = upstream("ops")
     content = {"data_alias": "team@ops", "data_uid": "1" * 16, "dict": {"url": "https://example.invalid/team@/ops"}}
     there.commit(".ckr.json", json.dumps(content))
@@ -262,9 +262,7 @@ def test_a_second_pull_updates_whatever_the_description_says(upstream: New) -> N
     assert _pull("ops", f"{there.url}/") == [f"team@ops: up to date at {new}"]
 
 
-def test_what_was_pulled_is_there_though_a_dependency_could_not_be(
-    upstream: New, tmp_path: Path, ck: Callable[..., Any]
-) -> None:
+def test_pull_succeeds_with_unavailable_dependency(upstream: New, tmp_path: Path, ck: Callable[..., Any]) -> None:
     good = upstream("good")
     top = upstream("top", ("gone", str(tmp_path / "nowhere")), ("good", good.url), ("fd", "fd::0"))
     done = ck("pull", "repo:top", f"--url={top.url}", "--out=json")
@@ -282,21 +280,21 @@ def test_what_was_pulled_is_there_though_a_dependency_could_not_be(
     assert again.out.splitlines()[-1] == "top can be used; not pulled: gone, fd"
 
 
-def test_a_dependency_that_is_here_from_elsewhere_stays(upstream: New) -> None:
+def test_existing_dependency_from_elsewhere_is_kept(upstream: New) -> None:
     mine, other = upstream("below"), upstream("fork")
     _pull("below", mine.url)
     assert [line.split(":")[0] for line in _pull(url=upstream("top", ("below", other.url)).url)] == ["top", "below"]
     assert git_state.remote_of(repos_root() / "below") == mine.url
 
 
-def test_a_dependency_that_is_here_under_another_name_comes_once(upstream: New) -> None:
+def test_dependency_under_another_name_is_pulled_once(upstream: New) -> None:
     below = upstream("below")
     _pull("my-own", below.url)
     assert [line.split(":")[0] for line in _pull(url=upstream("top", ("", below.url)).url)] == ["top", "my-own"]
     assert _listed() == ["my-own", "top"]
 
 
-def test_two_clones_of_one_uid_both_work(upstream: New, ck: Callable[..., Any]) -> None:
+def test_two_clones_with_one_uid_both_work(upstream: New, ck: Callable[..., Any]) -> None:
     one, two = upstream("one"), upstream("two")
     for number, there in enumerate((one, two)):
         content = {"data_alias": there.path.name, "data_uid": "1" * 16}
@@ -311,7 +309,7 @@ def test_two_clones_of_one_uid_both_work(upstream: New, ck: Callable[..., Any]) 
 
 
 @pytest.mark.parametrize("uid", ["9a3280b14a4285c9", "4b0c8a3d5e6f7a91"])
-def test_a_stranger_with_a_reserved_uid_is_not_pulled(uid: str, upstream: New) -> None:
+def test_foreign_repository_with_reserved_uid_is_not_pulled(uid: str, upstream: New) -> None:
     there = upstream("mine")
     there.commit(".ckr.json", json.dumps({"data_alias": "mine", "data_uid": uid}))
     with pytest.raises(ConflictError, match=uid):
@@ -319,7 +317,7 @@ def test_a_stranger_with_a_reserved_uid_is_not_pulled(uid: str, upstream: New) -
     assert _listed() == []
 
 
-def test_our_own_repository_needs_no_pull(upstream: New) -> None:
+def test_our_repository_needs_no_pull(upstream: New) -> None:
     there = upstream("ours")
     there.commit(".ckr.json", json.dumps({"data_alias": "mlperf-object-detection", "data_uid": "4b0c8a3d5e6f7a91"}))
     assert _pull(url=there.url) == ["mlperf-object-detection: comes with ck; the copy at this URL is not needed"]
@@ -327,7 +325,7 @@ def test_our_own_repository_needs_no_pull(upstream: New) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare, to mount a small disk")
-def test_a_full_disk_is_called_so(upstream: New, tmp_path: Path) -> None:
+def test_full_disk_is_reported(upstream: New, tmp_path: Path) -> None:
     there = upstream("large")
     (there.path / "data").write_bytes(os.urandom(2 << 20))
     there.git("add", "--all")
@@ -344,7 +342,7 @@ def test_a_full_disk_is_called_so(upstream: New, tmp_path: Path) -> None:
     assert "check the URL" not in done.stderr
 
 
-def test_an_empty_url_is_refused(ck: Callable[..., Any]) -> None:
+def test_empty_url_is_rejected(ck: Callable[..., Any]) -> None:
     for words in (("pull", "repo:x", "--url="), ("pull", "repo", "--url="), ("push", "repo:local", "--url=")):
         done = ck(*words)
         assert (done.code, "'' is not a URL" in done.err) == (2, True)

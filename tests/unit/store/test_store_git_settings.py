@@ -1,4 +1,4 @@
-"""A folder's own git settings run nothing, and only URLs of known kinds reach git."""
+"""A folder's own git settings run nothing, and only allowed URLs reach git."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ck_repo.store.repositories import Repositories
 
 New = Callable[..., Any]  # the fixture `upstream`
 
-# settings by which git runs the program {marker}, and the git command that does
+# settings with which git runs the program {marker}, and the git command that does it
 HOSTILE = {
     "filter": ("[filter \"x\"]\n\tclean = {marker}\n\tsmudge = {marker}\n\trequired = true\n", "status"),
     "fsmonitor": ("[core]\n\tfsmonitor = {marker}\n", "status"),
@@ -43,7 +43,7 @@ HOSTILE = {
 
 @pytest.fixture
 def hostile(upstream: New, tmp_path: Path) -> Callable[[str], tuple[Path, Path]]:
-    """A folder with settings of that kind, as an archive would bring it, and the file that its program makes."""
+    """A folder with settings of that kind, as an archive would contain it, and the file that its program creates."""
 
     def make(kind: str) -> tuple[Path, Path]:
         there = upstream("far")
@@ -74,7 +74,7 @@ def hostile(upstream: New, tmp_path: Path) -> Callable[[str], tuple[Path, Path]]
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_no_setting_of_the_folder_s_own_runs_a_program(
+def test_folder_settings_run_no_program(
     kind: str, hostile: Callable[[str], tuple[Path, Path]], ck: Callable[..., Any], tmp_path: Path
 ) -> None:
     folder, marker = hostile(kind)
@@ -93,19 +93,19 @@ def test_no_setting_of_the_folder_s_own_runs_a_program(
     assert git_state.state_of(folder) == git_state.GitState(True, commit, True)
     for words in (["pull", "repo:mine"], ["pull", "all"], ["push", "repo:mine"]):
         done = ck(*words)
-        if kind != "hooks":  # these are switched off
+        if kind != "hooks":  # these are disabled
             assert done.code != 0
     assert not marker.exists()
 
 
-def test_what_is_refused_names_the_settings_and_what_to_do(hostile: Callable[[str], tuple[Path, Path]]) -> None:
+def test_rejection_names_settings_and_hint(hostile: Callable[[str], tuple[Path, Path]]) -> None:
     folder, _ = hostile("filter")
     with pytest.raises(GitError, match=r"settings filter\.x\.clean, filter\.x\.required, filter\.x\.smudge") as caught:
         check_settings(folder)
     assert "git config --global" in caught.value.hint
 
 
-def test_settings_of_a_folder_inside_run_nothing(upstream: New, tmp_path: Path) -> None:
+def test_settings_of_inner_folder_run_nothing(upstream: New, tmp_path: Path) -> None:
     there, inner = upstream("far"), upstream("inner")
     marker, program = tmp_path / "marker", tmp_path / "program"
     there.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", inner.url, "inner")
@@ -121,7 +121,7 @@ def test_settings_of_a_folder_inside_run_nothing(upstream: New, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("kind", ["a file", "a link"])
-def test_a_git_folder_elsewhere_is_not_updated(kind: str, upstream: New, tmp_path: Path) -> None:
+def test_external_git_folder_is_not_updated(kind: str, upstream: New, tmp_path: Path) -> None:
     there = upstream("far")
     folder = tmp_path / "stranger"
     shutil.copytree(there.path, folder, ignore=lambda *_: [".git"])
@@ -133,7 +133,7 @@ def test_a_git_folder_elsewhere_is_not_updated(kind: str, upstream: New, tmp_pat
         check_settings(folder)
 
 
-def test_a_worktree_is_read_and_may_be_updated(upstream: New, tmp_path: Path) -> None:
+def test_worktree_is_read_and_can_be_updated(upstream: New, tmp_path: Path) -> None:
     there = upstream("far")
     there.git("worktree", "add", "--quiet", str(tmp_path / "tree"))
     (tmp_path / "tree" / "new").write_text("")
@@ -143,7 +143,7 @@ def test_a_worktree_is_read_and_may_be_updated(upstream: New, tmp_path: Path) ->
     assert git_state.state_of(there.path) == git_state.GitState(True, commit, False)
 
 
-def test_the_state_heeds_packed_references_and_what_is_excluded(upstream: New) -> None:
+def test_state_includes_packed_refs_and_excludes(upstream: New) -> None:
     there = upstream("far")
     there.git("pack-refs", "--all")
     (there.path / ".git" / "info").mkdir(exist_ok=True)
@@ -154,7 +154,7 @@ def test_the_state_heeds_packed_references_and_what_is_excluded(upstream: New) -
     assert git_state.commit_of(there.path) == there.git("rev-parse", "--short=12", "HEAD")
 
 
-def test_a_clone_of_ours_has_only_settings_that_are_allowed(upstream: New) -> None:
+def test_our_clone_has_only_allowed_settings(upstream: New) -> None:
     there = upstream("far")
     git.pull(Repositories(), "far", there.url)
     check_settings(repos_root() / "far")
@@ -168,7 +168,7 @@ def test_a_clone_of_ours_has_only_settings_that_are_allowed(upstream: New) -> No
         "git@example.org:team/project", "example.org:project", "/home/a/x", "../x", "x/a:b", "HTTPS://example.org/x",
     ],
 )  # fmt: skip
-def test_urls_that_are_allowed(url: str) -> None:
+def test_allowed_urls(url: str) -> None:
     check_url(url)
 
 
@@ -180,7 +180,7 @@ def test_urls_that_are_allowed(url: str) -> None:
         "https://example.org/x\nfetch = y", "https://[", "https://", "https:///x", "ssh://h:99999999/x", "git://h:x/y", "file://",
     ],
 )  # fmt: skip
-def test_urls_that_are_refused(url: str, ck: Callable[..., Any]) -> None:
+def test_rejected_urls(url: str, ck: Callable[..., Any]) -> None:
     with pytest.raises(UsageError, match="is not a URL that ck passes to git"):
         check_url(url)
     done = ck("pull", "repo:x", f"--url={url}")
@@ -188,14 +188,14 @@ def test_urls_that_are_refused(url: str, ck: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize(("setting", "changed"), [("true", True), ("false", False)])
-def test_the_state_heeds_how_the_folder_compares_files(setting: str, changed: bool, upstream: New) -> None:
+def test_state_respects_file_comparison_settings(setting: str, changed: bool, upstream: New) -> None:
     there = upstream("far")
     there.git("config", "core.fileMode", setting)
     (there.path / ".ckr.json").chmod(0o755)
     assert git_state.state_of(there.path).changed is changed
 
 
-def test_the_state_of_a_clone_with_sha256_is_read(upstream: New, tmp_path: Path) -> None:
+def test_state_of_sha256_clone_is_read(upstream: New, tmp_path: Path) -> None:
     folder = tmp_path / "sha256"
     subprocess.run(["git", "init", "--quiet", "--object-format=sha256", folder], check=True)
     words = ["-c", "user.name=S", "-c", "user.email=s@b.example", "commit", "--quiet", "--allow-empty", "-m", "x"]
@@ -203,11 +203,11 @@ def test_the_state_of_a_clone_with_sha256_is_read(upstream: New, tmp_path: Path)
     assert len(str(git_state.state_of(folder).commit)) == 64
 
 
-def test_a_change_right_after_a_commit_is_seen(upstream: New) -> None:
+def test_change_right_after_commit_is_detected(upstream: New) -> None:
     there = upstream("far")
     for number in range(5):
         there.commit("file", f"{number}")
-        (there.path / "file").write_text("x")  # of the same length, and maybe with the same time
+        (there.path / "file").write_text("x")  # of the same length, and perhaps with the same time
         assert git_state.state_of(there.path).changed is True
 
 
@@ -216,7 +216,7 @@ def test_a_change_right_after_a_commit_is_seen(upstream: New) -> None:
     [".git/config", ".git/HEAD", ".git/index", ".git/packed-refs", ".git/refs/heads/x", ".git/info/exclude", ".gitignore"],
 )
 @pytest.mark.parametrize("kind", ["pipe", "link to a pipe"])
-def test_git_waits_for_no_pipe(name: str, kind: str, upstream: New, tmp_path: Path) -> None:
+def test_git_does_not_wait_for_pipe(name: str, kind: str, upstream: New, tmp_path: Path) -> None:
     git.pull(Repositories(), "far", upstream("far").url)
     folder = repos_root() / "far"
     (folder / name).unlink(missing_ok=True)
@@ -233,7 +233,7 @@ def test_git_waits_for_no_pipe(name: str, kind: str, upstream: New, tmp_path: Pa
     assert git_state.commit_of(folder) == ""
 
 
-def test_a_link_inside_the_git_folder_may_stay(upstream: New) -> None:
+def test_link_inside_git_folder_is_allowed(upstream: New) -> None:
     there = upstream("far")
     (there.path / ".git/HEAD").unlink()
     (there.path / ".git/HEAD").symlink_to("refs/heads/main")

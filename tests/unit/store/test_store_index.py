@@ -1,4 +1,4 @@
-"""The index is never stale: whatever is done to the files by hand is seen at the next search."""
+"""The index is never stale: every manual change of files is seen by the next search."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Indexed = Callable[[], None]
 
 @pytest.fixture(autouse=True)
 def two_entries(add: Add, indexed: Indexed) -> None:
-    """Two data sets that are in the index."""
+    """Two indexed data sets."""
     add("a", "x,one")
     add("b", "x,two")
     indexed()
@@ -43,9 +43,9 @@ def _index_file() -> Path:
     return path
 
 
-def test_every_edit_of_many_in_a_row_is_seen(datasets: Path, tagged: Tagged) -> None:
+def test_every_consecutive_edit_is_detected(datasets: Path, tagged: Tagged) -> None:
     assert tagged("one") == ["a"]
-    for number in range(30):  # several within one step of the file system's clock
+    for number in range(30):  # several within one tick of the file system's clock
         _retag(datasets / "a", f"t{number}")
         assert tagged(f"t{number}") == ["a"]
 
@@ -73,14 +73,14 @@ def _rename_over(a: Path, b: Path) -> None:
     ],
     ids=["copied", "removed", "renamed", "renamed over", "swapped", "in the making", "a file"],
 )
-def test_what_is_done_to_folders_is_seen(
+def test_folder_changes_are_detected(
     datasets: Path, tagged: Tagged, change: Callable[[Path, Path], object], one: list[str], two: list[str]
 ) -> None:
     change(datasets / "a", datasets / "b")
     assert (tagged("one"), tagged("two"), tagged("x")) == (one, two, sorted(one + two))
 
 
-def test_an_older_file_over_a_newer_one_is_seen(datasets: Path, tagged: Tagged, tmp_path: Path) -> None:
+def test_older_file_replacing_newer_is_detected(datasets: Path, tagged: Tagged, tmp_path: Path) -> None:
     meta = datasets / "a" / ".cm" / "meta.json"
     (tmp_path / "older.json").write_text(meta.read_text().replace("one", "old"))  # of the same size, too
     os.utime(tmp_path / "older.json", (1, 1))
@@ -89,18 +89,18 @@ def test_an_older_file_over_a_newer_one_is_seen(datasets: Path, tagged: Tagged, 
     assert (tagged("old"), tagged("one")) == (["a"], [])
 
 
-def test_a_folder_that_came_with_the_date_of_its_parent_kept_is_seen(datasets: Path, tagged: Tagged) -> None:
+def test_folder_moved_in_with_preserved_parent_time_is_detected(datasets: Path, tagged: Tagged) -> None:
     before = datasets.stat()
     shutil.copytree(datasets / "a", datasets / "c")
-    os.utime(datasets, ns=(before.st_atime_ns, before.st_mtime_ns))  # as `rsync -a` and `tar -x` leave it
+    os.utime(datasets, ns=(before.st_atime_ns, before.st_mtime_ns))  # as `rsync -a` and `tar -x` do
     assert tagged("one") == ["a", "c"]
 
 
-def test_a_folder_renamed_over_one_of_the_same_change_time_is_seen(datasets: Path, tagged: Tagged, indexed: Indexed) -> None:
+def test_folder_replaced_by_one_with_same_change_time_is_detected(datasets: Path, tagged: Tagged, indexed: Indexed) -> None:
     metas = [datasets / f"{number:016x}" / ".cm" / "meta.json" for number in range(100)]
     for meta in metas:
         meta.parent.mkdir(parents=True)
-    for meta in metas:  # as git, cp and unzip write them: many within one step of the file system's clock
+    for meta in metas:  # as git, cp and unzip write them: many within one tick of the file system's clock
         file = os.open(meta, os.O_CREAT | os.O_WRONLY)
         os.write(file, json.dumps({"tags": [meta.parts[-3]]}).encode())
         os.close(file)
@@ -115,7 +115,7 @@ def test_a_folder_renamed_over_one_of_the_same_change_time_is_seen(datasets: Pat
     assert tagged(second.name) == [first.name]
 
 
-def test_a_meta_that_is_spoilt_and_mended_is_seen(
+def test_corrupted_and_repaired_meta_is_detected(
     datasets: Path, tagged: Tagged, indexed: Indexed, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (datasets / "a" / ".cm" / "meta.json").write_text("{")
@@ -125,7 +125,7 @@ def test_a_meta_that_is_spoilt_and_mended_is_seen(
     assert tagged("x") == ["a", "b"]
 
 
-def test_an_entry_whose_uid_was_restored_is_seen(
+def test_restored_uid_is_detected(
     datasets: Path, tagged: Tagged, indexed: Indexed, by_hand: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     by_hand(datasets / "c", {"tags": ["x"]})
@@ -135,7 +135,7 @@ def test_an_entry_whose_uid_was_restored_is_seen(
     assert tagged("x") == ["a", "b", "c"]
 
 
-def test_a_new_uid_ends_the_word_about_two_of_one_uid(
+def test_new_uid_ends_duplicate_uid_warning(
     datasets: Path, tagged: Tagged, indexed: Indexed, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(datasets / "a", datasets / "c")
@@ -149,7 +149,7 @@ def test_a_new_uid_ends_the_word_about_two_of_one_uid(
     assert load(Repositories(), "dataset", done.uid).alias == "c"
 
 
-def test_a_uid_changed_by_hand_is_found_without_alias_files(datasets: Path, indexed: Indexed) -> None:
+def test_manually_changed_uid_is_found_without_alias_files(datasets: Path, indexed: Indexed) -> None:
     shutil.rmtree(datasets / ".cm")
     (datasets / ".cm").mkdir()
     indexed()
@@ -157,7 +157,7 @@ def test_a_uid_changed_by_hand_is_found_without_alias_files(datasets: Path, inde
     assert load(Repositories(), "dataset", "0123456789abcdef").alias == "a"
 
 
-def test_what_did_not_change_is_not_read_again(datasets: Path, tagged: Tagged, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unchanged_entries_are_not_reread(datasets: Path, tagged: Tagged, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     really = index._read
 
@@ -186,17 +186,17 @@ def _tail(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "spoil", [_garbage, _header_only, _tail, lambda content: content[: len(content) // 2], lambda content: b""],
+    "damage", [_garbage, _header_only, _tail, lambda content: content[: len(content) // 2], lambda content: b""],
     ids=["garbage", "header kept", "tail spoilt", "cut", "empty"],
 )  # fmt: skip
-def test_a_spoilt_index_is_made_anew(tagged: Tagged, spoil: Callable[[bytes], bytes]) -> None:
+def test_corrupt_index_is_rebuilt(tagged: Tagged, damage: Callable[[bytes], bytes]) -> None:
     path = _index_file()
-    path.write_bytes(spoil(path.read_bytes()))
+    path.write_bytes(damage(path.read_bytes()))
     assert tagged("one") == ["a"]
     assert tagged("x") == ["a", "b"]
 
 
-def test_without_a_place_for_the_index_a_search_finds_all_the_same(datasets: Path, tagged: Tagged) -> None:
+def test_search_works_without_index(datasets: Path, tagged: Tagged) -> None:
     shutil.rmtree(repos_root() / ".index")
     assert tagged("x") == ["a", "b"]
     shutil.rmtree(repos_root() / ".index")
@@ -207,7 +207,7 @@ def test_without_a_place_for_the_index_a_search_finds_all_the_same(datasets: Pat
     assert load(Repositories(), "dataset", read_uid(datasets / "a")).alias == "a"
 
 
-def test_a_folder_with_a_name_that_is_no_text_does_not_matter(datasets: Path, tagged: Tagged) -> None:
+def test_folder_with_undecodable_name_is_ignored(datasets: Path, tagged: Tagged) -> None:
     try:
         os.mkdir(os.fsencode(datasets) + b"/\xff\xfe")
     except OSError:
@@ -215,7 +215,7 @@ def test_a_folder_with_a_name_that_is_no_text_does_not_matter(datasets: Path, ta
     assert tagged("x") == ["a", "b"]
 
 
-def test_a_change_by_another_process_is_seen_and_seen_there(datasets: Path, tagged: Tagged) -> None:
+def test_change_by_another_process_is_detected(datasets: Path, tagged: Tagged) -> None:
     search = [sys.executable, "-m", "ck_repo", "search", "dataset", "--tags=edited"]
     assert subprocess.run(search, capture_output=True, text=True, check=True).stdout == ""
     _retag(datasets / "a", "edited")
@@ -225,7 +225,7 @@ def test_a_change_by_another_process_is_seen_and_seen_there(datasets: Path, tagg
     assert tagged("edited") == ["a", "b"]
 
 
-def test_an_entry_without_a_meta_and_one_that_was_edited_are_seen_among_many(
+def test_missing_and_edited_metas_are_detected_among_many(
     datasets: Path, tagged: Tagged, indexed: Indexed, by_hand: Callable[..., Path]
 ) -> None:
     for number in range(31):
@@ -248,7 +248,7 @@ for _ in range(40):
 """
 
 
-def test_processes_that_refresh_while_entries_change_all_get_it_right(datasets: Path, tagged: Tagged, add: Add) -> None:
+def test_concurrent_refreshes_during_changes_are_correct(datasets: Path, tagged: Tagged, add: Add) -> None:
     command = [sys.executable, "-c", _SEARCHER]
     pipe = subprocess.PIPE
     searchers = [subprocess.Popen(command, stdin=pipe, stderr=pipe, text=True) for _ in range(3)]
@@ -262,12 +262,12 @@ def test_processes_that_refresh_while_entries_change_all_get_it_right(datasets: 
             writing.remove_entry(entry)
         else:
             writing.update_entry(entry, {"tags": ["x", "kept"]})
-    told = [process.communicate()[1] for process in searchers]
-    assert [process.returncode for process in searchers] == [0, 0, 0], told
+    outputs = [process.communicate()[1] for process in searchers]
+    assert [process.returncode for process in searchers] == [0, 0, 0], outputs
     assert tagged("kept") == sorted(f"n{number}" for number in range(0, 40, 2))
 
 
-def test_times_in_the_year_2400_are_indexed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_times_in_year_2400_are_indexed(monkeypatch: pytest.MonkeyPatch) -> None:
     later = 13_569_465_600 * 10**9  # more than 63 bits
     real = os.stat
 
@@ -284,6 +284,6 @@ def test_times_in_the_year_2400_are_indexed(monkeypatch: pytest.MonkeyPatch) -> 
     assert times[0] > 0
 
 
-def test_an_index_may_be_closed_by_another_thread_than_the_one_that_opened_it(datasets: Path) -> None:
+def test_index_may_be_closed_by_another_thread(datasets: Path) -> None:
     with ThreadPoolExecutor() as thread:
         thread.submit(index.ModuleIndex(datasets).close).result()

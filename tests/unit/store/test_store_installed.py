@@ -1,4 +1,4 @@
-"""What env entries say: read once, with the file and key of what is wrong, and written as it was."""
+"""Env entries: read once, errors name file and key, and written back unchanged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ META: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_an_entry_is_read_and_written_as_it_was() -> None:
+def test_installed_entry_round_trips() -> None:
     found = read_installed(META, "meta.json", "u" * 16, "a")
     assert (found.component, found.tags, found.uid, found.alias) == (
         RecipeEntry(alias="model-a", uid="1" * 16), ("model", "mine"), "u" * 16, "a",
@@ -26,8 +26,8 @@ def test_an_entry_is_read_and_written_as_it_was() -> None:
     assert write(found) == META
 
 
-def test_what_earlier_versions_registered_is_registered() -> None:
-    """Up to version 0.1.0 the source of such an entry was written as ``detected``."""
+def test_entries_of_earlier_versions_are_registered() -> None:
+    """Up to version 0.1.0 the source of such an entry was ``detected``."""
     found = read_installed({"name": "m", "source": "detected"}, "meta.json")
     assert found.is_registered
     assert is_registered({"source": "detected"})
@@ -51,12 +51,12 @@ def test_what_earlier_versions_registered_is_registered() -> None:
     ],
     ids=str,
 )
-def test_an_error_names_the_file_and_the_key(change: dict[str, Any], message: str) -> None:
+def test_error_names_file_and_key(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=f"meta.json: {message}"):
         read_installed({**META, **change}, "meta.json")
 
 
-def test_it_is_called_by_its_label_its_package_or_its_name() -> None:
+def test_name_is_label_package_or_alias() -> None:
     assert Installed("n", label="l", component=RecipeEntry(alias="a")).title == "l"
     assert Installed("n", component=RecipeEntry(alias="a")).title == "a"
     assert Installed("n").title == "n"

@@ -42,7 +42,7 @@ def test_lock_of_another_process_is_reported(tmp_path: Path) -> None:
         other.communicate("\n")
 
 
-def test_a_lock_is_free_when_its_holder_was_killed(tmp_path: Path) -> None:
+def test_lock_is_released_when_holder_is_killed(tmp_path: Path) -> None:
     with _other(tmp_path / "a.lock") as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
@@ -51,7 +51,7 @@ def test_a_lock_is_free_when_its_holder_was_killed(tmp_path: Path) -> None:
         pass
 
 
-def test_who_waits_says_so_and_goes_on_later(tmp_path: Path) -> None:
+def test_waiting_process_says_so_and_continues(tmp_path: Path) -> None:
     with locked(tmp_path / "new" / "a.lock", "holding"):
         waiting = _other(tmp_path / "new" / "a.lock")
         assert waiting.stderr is not None

@@ -24,7 +24,7 @@ def other(ck_home: Path) -> str:
     return "other"
 
 
-def test_the_four_names_that_ck_gives(add: Add) -> None:
+def test_ck_name_forms(add: Add) -> None:
     entry = add("coco", "val")
     names = uid_names(Repositories(), entry)
     assert (names["cuoa"], names["xcuoa"]) == ("dataset:coco", "local:dataset:coco")
@@ -32,12 +32,12 @@ def test_the_four_names_that_ck_gives(add: Add) -> None:
     assert names["xcid"] == f"{Repositories().get(LOCAL).uid}:{names['cid']}"
 
 
-def test_an_entry_of_another_repository_is_named_with_it(add: Add, other: str) -> None:
+def test_entry_of_another_repository_is_named_with_it(add: Add, other: str) -> None:
     own, theirs = add("a"), add("b", repository=other)
     assert unambiguous_names(Repositories(), [own, theirs]) == ["dataset:a", "other:dataset:b"]
 
 
-def test_a_name_that_several_repositories_have_leads_to_one_of_them(add: Add, other: str) -> None:
+def test_ambiguous_name_finds_one_entry(add: Add, other: str) -> None:
     name, ours = "model-demo-ssd", default_repository_alias()
     entries = [
         add(name, module="package"),
@@ -52,7 +52,7 @@ def test_a_name_that_several_repositories_have_leads_to_one_of_them(add: Add, ot
     assert load(Repositories(), "package", name) == short
 
 
-def test_every_name_leads_back_to_its_entry(add: Add, other: str) -> None:
+def test_every_name_finds_its_entry(add: Add, other: str) -> None:
     for repository in ("", other):
         for alias in ("a", "b"):
             add(alias, "x", repository=repository)
@@ -64,27 +64,27 @@ def test_every_name_leads_back_to_its_entry(add: Add, other: str) -> None:
 
 
 @pytest.mark.parametrize("below", ["", "deep/er"])
-def test_the_entry_of_a_folder(add: Add, below: str) -> None:
+def test_entry_of_folder(add: Add, below: str) -> None:
     entry = add("a")
     folder = entry.path / below
     folder.mkdir(parents=True, exist_ok=True)
     assert entry_at(Repositories(), folder) == entry
 
 
-def test_the_entry_of_a_folder_by_another_name_of_its_module() -> None:
+def test_entry_of_folder_by_module_alias() -> None:
     folder = default_repository_root() / "env_templates"
     template = next(path for path in folder.iterdir() if path.name[0] != ".")
     assert entry_at(Repositories(), template).cid == f"env_templates:{template.name}"
 
 
-def test_a_folder_that_is_in_no_entry(add: Add, tmp_path: Path) -> None:
+def test_folder_outside_entries(add: Add, tmp_path: Path) -> None:
     entry = add("a")
     for folder in (entry.path.parent, entry.path.parents[1], tmp_path):
         with pytest.raises(NotFoundError, match="is not inside an entry"):
             entry_at(Repositories(), folder)
 
 
-def test_files_of_an_entry_are_its_own(add: Add) -> None:
+def test_files_belong_to_their_entry(add: Add) -> None:
     entry = add("a")
     for name in ("b.txt", "sub/a.txt", ".git/config", "__pycache__/x.pyc"):
         (entry.path / name).parent.mkdir(exist_ok=True)

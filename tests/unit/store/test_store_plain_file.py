@@ -1,4 +1,4 @@
-"""Reading below a folder of somebody else: plain files alone, whatever lies in their place."""
+"""Reading files below a foreign folder: only regular files are opened."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ck_repo.store.plain_file import UnreadableError, flaw, is_folder, names, op
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with a file, and a secret beside it."""
+    """A folder with a file, and a secret next to it."""
     (tmp_path / "beside").mkdir()
     (tmp_path / "beside" / "secret").write_text("secret")
     root = tmp_path / "root"
@@ -22,39 +22,39 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
-def test_a_plain_file_is_read_by_its_name_or_its_path(folder: Path) -> None:
+def test_regular_file_is_read_by_name_or_path(folder: Path) -> None:
     assert read_plain(folder, "a/file") == read_plain(folder, folder / "a" / "file") == b"content"
     assert flaw(folder, "a/file") == ""
 
 
 @pytest.mark.parametrize("target", ["file", "../a/file", "b/../file", "b/../../a/./file"])
-def test_a_link_that_stays_inside_is_followed(folder: Path, target: str) -> None:
+def test_link_within_folder_is_followed(folder: Path, target: str) -> None:
     (folder / "a" / "link").symlink_to(target)
     assert read_plain(folder, "a/link") == b"content"
     assert flaw(folder, "a/link", links=False) == "a link, or behind one"
 
 
 @pytest.mark.parametrize("target", ["../../beside/secret", "b/../../../beside/secret", "/etc/passwd", "chain"])
-def test_a_link_that_leads_out_is_not_read(folder: Path, target: str) -> None:
+def test_link_outside_is_not_read(folder: Path, target: str) -> None:
     (folder / "a" / "chain").symlink_to("../../beside/secret")
     (folder / "a" / "link").symlink_to(target)
     with pytest.raises(UnreadableError, match="leads out"):
         read_plain(folder, "a/link")
 
 
-def test_a_folder_that_is_a_link_out_holds_nothing(folder: Path) -> None:
+def test_folder_linked_outside_is_empty(folder: Path) -> None:
     (folder / "out").symlink_to("../beside")
     assert names(folder, "out") == []
     assert not is_folder(folder, "out")
     assert "leads out" in flaw(folder, "out/secret")
 
 
-def test_a_path_with_dots_does_not_lead_out(folder: Path) -> None:
+def test_path_with_dots_does_not_escape(folder: Path) -> None:
     assert "leads out" in flaw(folder, "a/../../beside/secret")
     assert "outside" in flaw(folder, folder.parent / "beside" / "secret")
 
 
-def test_pipes_devices_sockets_and_loops_are_named_and_not_opened(folder: Path) -> None:
+def test_irregular_files_are_named_and_not_opened(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
     (folder / "zero").symlink_to("/dev/zero")
     (folder / "self").symlink_to("self")
@@ -62,7 +62,7 @@ def test_pipes_devices_sockets_and_loops_are_named_and_not_opened(folder: Path) 
     (folder / "two").symlink_to("one")
     with socket.socket(socket.AF_UNIX) as bound:
         here = os.getcwd()
-        os.chdir(folder)  # the name of a socket is short
+        os.chdir(folder)  # socket paths must be short
         try:
             bound.bind("socket")
         finally:
@@ -74,26 +74,26 @@ def test_pipes_devices_sockets_and_loops_are_named_and_not_opened(folder: Path) 
     }  # fmt: skip
 
 
-def test_a_file_over_the_bound_is_not_read(folder: Path) -> None:
+def test_oversized_file_is_not_read(folder: Path) -> None:
     with open(folder / "sparse", "wb") as file:
         file.truncate(1 << 40)
     with pytest.raises(UnreadableError, match="larger than 100 bytes"):
-        read_plain(folder, "sparse", most=100)
-    assert read_plain(folder, "a/file", most=7) == b"content"
+        read_plain(folder, "sparse", maximum=100)
+    assert read_plain(folder, "a/file", maximum=7) == b"content"
 
 
-def test_a_file_whose_size_is_not_what_it_gives_is_bounded() -> None:
+def test_file_with_wrong_size_is_bounded() -> None:
     with pytest.raises(UnreadableError, match="larger than 10 bytes"):
-        read_plain(Path("/proc/self"), "status", most=10)
+        read_plain(Path("/proc/self"), "status", maximum=10)
 
 
-def test_a_file_that_was_exchanged_after_it_was_opened_is_the_one_that_was_checked(folder: Path) -> None:
+def test_opened_file_is_the_checked_one(folder: Path) -> None:
     with opened(folder, "a/file") as file:
         os.replace(folder.parent / "beside" / "secret", folder / "a" / "file")
         assert file.read() == b"content"
 
 
-def test_a_walk_names_what_is_no_plain_file(folder: Path) -> None:
+def test_walk_names_irregular_files(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
     (folder / "loop").symlink_to(".")
     os.mkdir(os.fsencode(folder) + b"/\xff")
@@ -102,7 +102,7 @@ def test_a_walk_names_what_is_no_plain_file(folder: Path) -> None:
     ]  # fmt: skip
 
 
-def test_a_walk_ends_in_folders_a_thousand_levels_deep(tmp_path: Path) -> None:
+def test_walk_stops_in_very_deep_folders(tmp_path: Path) -> None:
     here = os.open(tmp_path, os.O_RDONLY)
     for _ in range(1400):
         os.mkdir("d", dir_fd=here)
@@ -116,7 +116,7 @@ def test_a_walk_ends_in_folders_a_thousand_levels_deep(tmp_path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Take a deep tree away, which no recursion can."""
+    """Remove a tree that is too deep for recursion."""
     while path.exists():
         for below in list(path.iterdir()):
             os.rename(below, path.with_name("next"))
@@ -125,5 +125,5 @@ def _remove(path: Path) -> None:
             os.rename(path.with_name("next"), path)
 
 
-def test_a_name_is_shown_with_what_cannot_be_printed_escaped() -> None:
+def test_unprintable_characters_are_escaped() -> None:
     assert shown(os.fsdecode(b"a\xff\x1b[1mb")) == "a\\xff\\x1b[1mb"

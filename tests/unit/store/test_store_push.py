@@ -1,4 +1,4 @@
-"""Experiments shared by git: two people add theirs, and never conflict."""
+"""Experiments shared by git: two people add theirs and never conflict."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ck_repo.store.writing import create_entry
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An empty repository elsewhere, to push to; git knows nobody's name."""
+    """An empty remote repository to push to; git has no user name."""
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     subprocess.run(["git", "init", "--quiet", "--bare", "-b", "main", tmp_path / "hub.git"], check=True)
@@ -29,7 +29,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def person(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repositories:
-    """CK folders of one person."""
+    """The CK folders of one person."""
     monkeypatch.setenv("CK_REPOS", str(tmp_path / name))
     return Repositories()
 
@@ -42,7 +42,7 @@ def row(repositories: Repositories) -> Repository:
     return repositories.get("shared")
 
 
-def test_two_people_add_experiments_and_never_conflict(hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_experiments_never_conflict(hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     anna = person("anna", tmp_path, monkeypatch)
     anna.add("shared")
     experiment(anna, "first")
@@ -55,7 +55,7 @@ def test_two_people_add_experiments_and_never_conflict(hub: str, tmp_path: Path,
 
     anna = person("anna", tmp_path, monkeypatch)
     experiment(anna, "of-anna")
-    git.push(row(anna), message="mine")  # ben was first: his is merged
+    git.push(row(anna), message="mine")  # ben pushed first: his is merged
     assert sorted(entry.alias for entry in find(anna, "experiment")) == ["first", "of-anna", "of-ben"]
 
     ben = person("ben", tmp_path, monkeypatch)
@@ -63,7 +63,7 @@ def test_two_people_add_experiments_and_never_conflict(hub: str, tmp_path: Path,
     assert sorted(entry.alias for entry in find(ben, "experiment")) == ["first", "of-anna", "of-ben"]
 
 
-def test_nothing_new_is_no_commit(hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_commit_without_changes(hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     anna = person("anna", tmp_path, monkeypatch)
     anna.add("shared")
     git.push(row(anna), hub)
@@ -71,7 +71,7 @@ def test_nothing_new_is_no_commit(hub: str, tmp_path: Path, monkeypatch: pytest.
     assert git.push(row(anna)) == f"pushed to {hub} at {commit}"
 
 
-def test_what_is_in_the_making_or_of_this_machine_stays_here(hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unfinished_and_local_entries_stay_here(hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     anna = person("anna", tmp_path, monkeypatch)
     anna.add("shared")
     experiment(anna, "first")
@@ -85,9 +85,7 @@ def test_what_is_in_the_making_or_of_this_machine_stays_here(hub: str, tmp_path:
     assert not [name for name in listed if name.startswith(("env/", "venv/")) or "/." in name.replace("/.cm/", "/")]
 
 
-def test_the_same_file_changed_on_both_sides_is_told_and_left_as_it_is(
-    hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_changed_on_both_sides_is_reported_and_kept(hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     anna = person("anna", tmp_path, monkeypatch)
     anna.add("shared")
     (row(anna).path / "notes").write_text("a")
@@ -105,7 +103,7 @@ def test_the_same_file_changed_on_both_sides_is_told_and_left_as_it_is(
     assert not (row(anna).path / ".git/MERGE_HEAD").exists()
 
 
-def test_a_repository_without_git_or_remote_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub: str) -> None:
+def test_repository_without_git_or_remote_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub: str) -> None:
     anna = person("anna", tmp_path, monkeypatch)
     anna.add("shared")
     with pytest.raises(UsageError) as error:
@@ -118,13 +116,13 @@ def test_a_repository_without_git_or_remote_says_what_to_do(tmp_path: Path, monk
         git.push(row(anna), "--upload-pack=evil")
 
 
-def test_our_own_components_are_not_pushed() -> None:
+def test_our_components_are_not_pushed() -> None:
     ours = next(row for row in Repositories().all() if row.path == default_repository_root())
     with pytest.raises(UsageError, match="comes with ck"):
         git.push(ours, "https://nowhere.invalid")
 
 
-def test_offline_nothing_is_pulled_or_pushed(hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_pulled_or_pushed_offline(hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     anna = person("anna", tmp_path, monkeypatch)
     anna.add("shared")
     monkeypatch.setenv("CK_OFFLINE", "1")
@@ -132,12 +130,12 @@ def test_offline_nothing_is_pulled_or_pushed(hub: str, tmp_path: Path, monkeypat
         git.push(row(anna), "https://nowhere.invalid/x.git")
     with pytest.raises(OfflineError, match="the repository x at"):
         git.pull(anna, "x", "https://nowhere.invalid/x.git")
-    git.push(row(anna), hub)  # a folder of this machine is no network
+    git.push(row(anna), hub)  # a local folder needs no network
     assert json.loads((row(anna).path / ".ckr.json").read_text())["data_alias"] == "shared"
 
 
-def test_bare_repository_whose_first_branch_does_not_exist_is_cloned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`git init --bare` names master its first branch, and `ck push` fills main."""
+def test_bare_repository_without_default_branch_is_cloned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`git init --bare` makes master the default branch, and `ck push` fills main."""
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     hub = tmp_path / "hub.git"
     subprocess.run(["git", "init", "--quiet", "--bare", "-b", "master", hub], check=True)

@@ -1,4 +1,4 @@
-"""Tags to have and not to have, wildcards, modules by their names, folders by their variables."""
+"""Required and excluded tags, wildcards, modules by name, folders by variable."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from ck_repo.store.query import TagQuery
         (" a , ,b", "a,b,c", True),
     ],
 )
-def test_tags_to_have_and_not_to_have(query: str, tags: str, matches: bool) -> None:
+def test_required_and_excluded_tags(query: str, tags: str, matches: bool) -> None:
     assert TagQuery.parse(query).matches(tags.split(",")) is matches
 
 
 @pytest.mark.parametrize(
-    ("name", "uid"),  # the alias files of the public repositories have these
+    ("name", "uid"),  # used by the alias files of public repositories
     [
         ("module", "032630d041b4fd8a"),
         ("soft", "5e1100048ab875d7"),
@@ -38,18 +38,18 @@ def test_tags_to_have_and_not_to_have(query: str, tags: str, matches: bool) -> N
         ("venv", "7ed17cb445bb5f69"),
     ],
 )
-def test_stock_modules_have_their_public_uids(name: str, uid: str) -> None:
+def test_stock_modules_have_public_uids(name: str, uid: str) -> None:
     assert module_uid(name) == uid
     assert canonical_module(uid) == name
 
 
-def test_other_names_of_a_module() -> None:
+def test_module_aliases() -> None:
     assert canonical_module("venv.template") == "env_templates"
     assert canonical_module("mine") == "mine"
     assert module_uid("mine") == module_uid("mine") != module_uid("yours")
 
 
-def test_folders_are_in_home_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_folders_default_to_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("CK_TOOLS", "~/tools")
     monkeypatch.delenv("CK_REPOS")

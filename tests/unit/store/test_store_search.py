@@ -1,4 +1,4 @@
-"""Entries are found by name, UID, wildcard and tags, and one that is spoilt does not hide the others."""
+"""Entries are found by name, UID, wildcard and tags, and a corrupt one does not hide the others."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ def test_names_and_wildcards(three: None, pattern: str, found: list[str]) -> Non
         ("coco,nothing", []),
     ],
 )
-def test_tags_to_have_and_not_to_have(three: None, tags: str, found: list[str]) -> None:
+def test_required_and_excluded_tags(three: None, tags: str, found: list[str]) -> None:
     assert _names(tags=tags) == found
 
 
-def test_name_tags_repository_and_text_narrow_together(three: None) -> None:
+def test_name_tags_repository_and_text_combine(three: None) -> None:
     assert _names("*val", tags="coco", repository="o*") == ["other:coco-val"]
     assert _names("coco-val", tags="2017") == ["local:coco-val"]
     assert _names(text="trai") == ["local:coco-train"]
@@ -68,13 +68,13 @@ def test_name_tags_repository_and_text_narrow_together(three: None) -> None:
     assert _names(text="%") == []
 
 
-def test_a_uid_is_found_when_its_alias_file_is_lost(add: Add, datasets: Path) -> None:
+def test_uid_is_found_without_alias_file(add: Add, datasets: Path) -> None:
     entry = add("a")
     (datasets / ".cm" / f"alias-u-{entry.uid}").unlink()
     assert load(Repositories(), "dataset", entry.uid).alias == "a"
 
 
-def test_an_entry_without_an_alias_goes_by_its_uid(add: Add) -> None:
+def test_entry_without_alias_is_named_by_uid(add: Add) -> None:
     entry = add("", "x")
     assert entry.alias == entry.uid
     assert _names(entry.uid) == _names(tags="x") == [f"local:{entry.uid}"]
@@ -85,14 +85,14 @@ def test_local_comes_first(three: None) -> None:
     assert load(Repositories(), "dataset", "coco-val", "other").repository == "other"
 
 
-def test_an_unknown_name_or_module_names_the_nearest(three: None) -> None:
+def test_unknown_name_or_module_suggests_nearest(three: None) -> None:
     with pytest.raises(NotFoundError, match="no dataset:coco-vall in other\ndid you mean coco-val"):
         load(Repositories(), "dataset", "coco-vall", "other")
     assert suggest(Repositories(), "datset", "x") == "did you mean dataset?"
 
 
 @pytest.mark.parametrize("name", ["../soft/x", "a/../../soft/x", "{}/soft/x"])
-def test_a_name_does_not_lead_out_of_its_module(add: Add, name: str) -> None:
+def test_name_does_not_escape_its_module(add: Add, name: str) -> None:
     add("a")
     entry = add("x", module="soft")
     try:
@@ -103,7 +103,7 @@ def test_a_name_does_not_lead_out_of_its_module(add: Add, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ('{\n  "tags": }', " is not JSON: Expecting value at line 2, column 11"),
         ('{"tags": 5}', ": tags is 5"),
@@ -112,20 +112,20 @@ def test_a_name_does_not_lead_out_of_its_module(add: Add, name: str) -> None:
     ],
     ids=["cut", "tags", "long number", "deep"],
 )
-def test_a_spoilt_meta_is_told_and_the_others_are_found(
-    three: None, datasets: Path, text: str, told: str, capsys: pytest.CaptureFixture[str]
+def test_corrupt_meta_is_reported_and_others_are_found(
+    three: None, datasets: Path, text: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     meta = datasets / "coco-val" / ".cm" / "meta.json"
     meta.write_text(text)
     assert _names(tags="coco") == ["local:coco-train", "other:coco-val"]
-    assert f"warning: dataset skipped: {meta}{told}" in capsys.readouterr().err
+    assert f"warning: dataset skipped: {meta}{message}" in capsys.readouterr().err
     assert _names(tags="coco") == ["local:coco-train", "other:coco-val"]
     assert capsys.readouterr().err == ""
     with pytest.raises(ConfigError, match="coco-val"):
         load(Repositories(), "dataset", "coco-val").tags()
 
 
-def test_an_entry_without_a_uid_is_told_and_the_others_are_found(
+def test_entry_without_uid_is_reported_and_others_are_found(
     three: None, datasets: Path, by_hand: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     by_hand(datasets / "bare", {"tags": ["coco"]})
@@ -134,7 +134,7 @@ def test_an_entry_without_a_uid_is_told_and_the_others_are_found(
     assert capsys.readouterr().err.count(f"{datasets / 'bare'} has no UID") == 1
 
 
-def test_two_entries_of_one_uid_are_both_named(add: Add, datasets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_entries_with_one_uid_are_both_named(add: Add, datasets: Path, capsys: pytest.CaptureFixture[str]) -> None:
     entry = add("a", "x")
     shutil.copytree(entry.path, datasets / "b")
     assert _names(tags="x") == ["local:a", "local:b"]
@@ -144,7 +144,7 @@ def test_two_entries_of_one_uid_are_both_named(add: Add, datasets: Path, capsys:
     assert load(Repositories(), "dataset", "b").alias == "b"
 
 
-def test_a_stock_folder_under_the_module_s_other_name_is_found(by_hand: Callable[..., Path]) -> None:
+def test_stock_folder_under_module_alias_is_found(by_hand: Callable[..., Path]) -> None:
     row = Repositories().add("stock")
     by_hand(row.path / "venv.template" / "mine", {"tags": ["x"]}, uid="1" * 16)
     (row.path / ".cm").mkdir()

@@ -28,7 +28,7 @@ def cache() -> tuple[dict[str, str], dict[str, Any]]:
 
 @pytest.fixture
 def stock_cache(ck_home: Path) -> Path:
-    """The cache as stock CK leaves it: a server, whose UID sorts last."""
+    """The cache as stock CK leaves it: a server whose UID sorts last."""
     local = Repositories().writable().path
     (local / ".ck.cache_repo_uoa.json").write_text(json.dumps({"server": SERVER}))
     row = {"data_uid": SERVER, "data_uoa": "server", "dict": {"remote": "yes"}}
@@ -36,7 +36,7 @@ def stock_cache(ck_home: Path) -> Path:
     return local
 
 
-def test_a_new_repository_is_entered_behind_the_others_and_taken_out_again(stock_cache: Path) -> None:
+def test_new_repository_is_appended_and_removed_again(stock_cache: Path) -> None:
     row = Repositories().add("mine")
     uids, rows = cache()
     assert uids == {"server": SERVER, "mine": row.uid}
@@ -49,14 +49,14 @@ def test_a_new_repository_is_entered_behind_the_others_and_taken_out_again(stock
     assert list(cache()[1]) == [SERVER]
 
 
-def test_a_folder_elsewhere_goes_by_the_name_that_it_was_given(ck_home: Path, tmp_path: Path) -> None:
+def test_external_folder_keeps_its_given_name(ck_home: Path, tmp_path: Path) -> None:
     row = Repositories().add("mine", tmp_path / "x")
     uids, rows = cache()
     assert rows[uids["mine"]]["dict"]["path"] == str(tmp_path / "x")
     assert uids["mine"] == row.uid
 
 
-def test_two_repositories_of_one_uid_are_two(ck_home: Path, tmp_path: Path) -> None:
+def test_two_repositories_with_one_uid_are_separate(ck_home: Path, tmp_path: Path) -> None:
     first = Repositories().add("first", tmp_path / "x")
     shutil.copytree(tmp_path / "x", tmp_path / "y")
     Repositories().add("second", tmp_path / "y")
@@ -65,14 +65,14 @@ def test_two_repositories_of_one_uid_are_two(ck_home: Path, tmp_path: Path) -> N
     assert [rows[uids[name]]["dict"]["path"] for name in ("first", "second")] == [str(tmp_path / "x"), str(tmp_path / "y")]
 
 
-def test_a_cache_that_cannot_be_read_is_written_anew(stock_cache: Path) -> None:
+def test_unreadable_cache_is_rewritten(stock_cache: Path) -> None:
     for name in (".ck.cache_repo_uoa.json", ".ck.cache_repo_info.json"):
         (stock_cache / name).write_text("{")
     row = Repositories().add("mine")
     assert cache()[0] == {"mine": row.uid}
 
 
-def test_what_is_pulled_is_entered_with_where_it_comes_from(upstream: Callable[..., Any]) -> None:
+def test_pulled_repository_is_registered_with_origin(upstream: Callable[..., Any]) -> None:
     there = upstream("mine")
     there.commit("a")
     git.pull(Repositories(), "team@tools", there.url)
@@ -82,7 +82,7 @@ def test_what_is_pulled_is_entered_with_where_it_comes_from(upstream: Callable[.
     }  # fmt: skip
 
 
-def test_the_next_pull_enters_a_clone_that_nobody_registered(upstream: Callable[..., Any]) -> None:
+def test_next_pull_registers_unregistered_clone(upstream: Callable[..., Any]) -> None:
     there = upstream("mine")
     there.commit("a")
     git.pull(Repositories(), "mine", there.url)
@@ -92,8 +92,8 @@ def test_the_next_pull_enters_a_clone_that_nobody_registered(upstream: Callable[
     assert rows[uids["mine"]]["dict"]["url"] == there.url
 
 
-def test_a_repository_that_cannot_be_registered_is_not_left_behind(stock_cache: Path) -> None:
-    (stock_cache / "repo").write_text("")  # where the registrations would be
+def test_unregistrable_repository_is_removed(stock_cache: Path) -> None:
+    (stock_cache / "repo").write_text("")  # the folder of the registrations
     with pytest.raises(CKError):
         Repositories().add("mine")
     assert not (repos_root() / "mine").exists()

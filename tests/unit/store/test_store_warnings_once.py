@@ -1,4 +1,4 @@
-"""`warn_once`: a problem of a repository is said once, one line a module, and again only with new problems."""
+"""`warn_once`: a repository's problem is reported once, one line per module, and again only with new problems."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 from ck_repo.store.warnings_once import Problems, warn_once
 
 
-def test_a_problem_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_problem_is_reported_once(capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):
         warn_once("theirs", "package", ["a is not JSON"])
     assert capsys.readouterr().err == "warning: package skipped: a is not JSON\n"
 
 
-def test_what_is_known_in_part_is_not_said_again(capsys: pytest.CaptureFixture[str]) -> None:
+def test_known_part_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
     warn_once("theirs", "package", ["a", "b"])
     warn_once("theirs", "package", ["b"])
     warn_once("theirs", "soft", ["b"])
@@ -27,7 +27,7 @@ def test_what_is_known_in_part_is_not_said_again(capsys: pytest.CaptureFixture[s
     ]
 
 
-def test_a_line_a_repository(capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_line_per_repository(capsys: pytest.CaptureFixture[str]) -> None:
     problems = Problems()
     for repository in ("one", "two"):
         for what in ("a", "b"):
@@ -36,10 +36,10 @@ def test_a_line_a_repository(capsys: pytest.CaptureFixture[str]) -> None:
     assert "`ck check repo:two` lists them" in capsys.readouterr().err.splitlines()[1]
 
 
-@pytest.mark.parametrize("spoil", ["folder", "content"])
-def test_what_cannot_be_remembered_is_said_each_time(ck_home: Path, capsys: pytest.CaptureFixture[str], spoil: str) -> None:
+@pytest.mark.parametrize("damage", ["folder", "content"])
+def test_unremembered_problem_is_reported_each_time(ck_home: Path, capsys: pytest.CaptureFixture[str], damage: str) -> None:
     said = ck_home / "CK" / ".index" / "said"
-    if spoil == "folder":
+    if damage == "folder":
         said.parent.mkdir(parents=True)
         said.write_text("a file where a folder would be")
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""A process that is killed at any point of a change leaves the old state or the new, and the next command tidies up."""
+"""A process killed at any point of a change leaves the old or the new state, and the next command cleans up."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _EVENTS = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "open", 
 
 
 def _change(kind: str, archive: Path) -> None:
-    """What the killed process is doing."""
+    """The operation of the killed process."""
     repositories = Repositories()
     local = repositories.writable()
     if kind == "replace":
@@ -46,7 +46,7 @@ def _change(kind: str, archive: Path) -> None:
 
 
 def _killed_at(point: int, change: Callable[[], None], number: int = signal.SIGKILL) -> int:
-    """Run a change in a process that is sent a signal at its n-th call of the file system; its exit status."""
+    """Run a change in a process that gets a signal at its n-th file system call; its exit status."""
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -70,7 +70,7 @@ def _killed_at(point: int, change: Callable[[], None], number: int = signal.SIGK
 
 
 def _states(home: Path) -> dict[str, tuple[str, str]]:
-    """Names, UIDs and tags of the data sets, as every later command sees them; leftovers and wrong alias files are failures."""
+    """Names, UIDs and tags of the data sets as later commands see them; leftovers and wrong alias files are failures."""
     found = {entry.alias: (entry.uid, ",".join(sorted(entry.tags()))) for entry in find(Repositories(), "dataset")}
     for alias, (uid, _) in found.items():
         assert load(Repositories(), "dataset", uid).alias == alias
@@ -98,10 +98,10 @@ def _states(home: Path) -> dict[str, tuple[str, str]]:
         ("unzip", "killed"),
     ],
 )
-def test_a_signal_at_any_point_leaves_old_or_new(
+def test_signal_at_any_point_leaves_old_or_new(
     add: Add, datasets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, how: str
 ) -> None:
-    monkeypatch.setattr(os, "fsync", lambda file: None)  # a killed process loses nothing that it wrote
+    monkeypatch.setattr(os, "fsync", lambda file: None)  # a killed process loses nothing that it has written
     if how == "killed, by three renames":
         monkeypatch.setattr(exchange, "_exchange_at_once", lambda one, other: False)
     archive = tmp_path / "archive.zip"
@@ -125,10 +125,10 @@ def test_a_signal_at_any_point_leaves_old_or_new(
     assert outcomes[0] == old
     assert outcomes[-1] == new
     if how != "interrupted":
-        assert outcomes == sorted(outcomes, key=lambda state: state == new)  # once it is new it stays new
+        assert outcomes == sorted(outcomes, key=lambda state: state == new)  # once new, it stays new
 
 
-def test_leftovers_of_a_living_process_stay(datasets: Path) -> None:
+def test_leftovers_of_living_process_are_kept(datasets: Path) -> None:
     with working() as work:
         path = work.beside(datasets / "a")
         path.mkdir(parents=True)
@@ -138,9 +138,7 @@ def test_leftovers_of_a_living_process_stay(datasets: Path) -> None:
 
 
 @pytest.mark.parametrize("complete", [False, True])
-def test_a_replacement_in_place_that_is_killed_gives_the_old_entry_back_unless_the_new_one_is_complete(
-    add: Add, datasets: Path, complete: bool
-) -> None:
+def test_killed_replacement_restores_old_entry_unless_complete(add: Add, datasets: Path, complete: bool) -> None:
     entry = add("a", "old")
 
     def replace() -> None:
@@ -155,7 +153,7 @@ def test_a_replacement_in_place_that_is_killed_gives_the_old_entry_back_unless_t
     assert _states(datasets) == {"a": (entry.uid, "new" if complete else "old")}
 
 
-def test_a_full_disk_in_the_middle_of_a_rename_undoes_it(add: Add, datasets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_during_rename_is_rolled_back(add: Add, datasets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = add("a", "old", uid="a" * 16)
 
     def full(folder: Path, uid: str) -> None:
@@ -168,7 +166,7 @@ def test_a_full_disk_in_the_middle_of_a_rename_undoes_it(add: Add, datasets: Pat
     assert _states(datasets) == {"a": ("a" * 16, "old")}
 
 
-def test_what_a_killed_writer_of_a_file_left_is_removed_and_other_files_stay(ck_home: Path) -> None:
+def test_leftovers_of_killed_writer_are_removed(ck_home: Path) -> None:
     output, other = ck_home / "out.zip", ck_home / ".mine.new"
     other.write_text("a file of the user's")
     code = (
@@ -184,7 +182,7 @@ def test_what_a_killed_writer_of_a_file_left_is_removed_and_other_files_stay(ck_
     assert other.exists()
 
 
-def test_a_file_in_the_writing_stays(ck_home: Path) -> None:
+def test_file_being_written_is_kept(ck_home: Path) -> None:
     with writing_file(ck_home / "out.zip", overwrite=False) as beside:
         beside.write_text("half")
         sweep()
@@ -192,7 +190,7 @@ def test_a_file_in_the_writing_stays(ck_home: Path) -> None:
     assert (ck_home / "out.zip").read_text() == "half"
 
 
-def test_a_file_is_written_where_ck_repos_cannot_be(ck_home: Path) -> None:
+def test_file_is_written_without_writable_ck_repos(ck_home: Path) -> None:
     repos_root().parent.mkdir(parents=True, exist_ok=True)
     repos_root().write_text("no folder")
     with writing_file(ck_home / "out.zip", overwrite=False) as beside:

@@ -33,9 +33,9 @@ def _aliases(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in (folder / ".cm").iterdir()}
 
 
-def test_an_entry_is_on_disk_as_ck_has_it(add: Add, datasets: Path) -> None:
+def test_entry_has_ck_layout_on_disk(add: Add, datasets: Path) -> None:
     entry = add("a", "x,y", size=3)
-    module = "8a7141c59cd335f5"  # as in the repositories of stock CK
+    module = "8a7141c59cd335f5"  # as in stock CK's repositories
     assert json.loads((entry.path / ".cm" / "meta.json").read_text()) == {"tags": ["x", "y"], "size": 3}
     info = json.loads((entry.path / ".cm" / "info.json").read_text())
     assert (info["backup_data_uid"], info["backup_module_uid"], info["backup_module_uoa"]) == (entry.uid, module, "dataset")
@@ -44,7 +44,7 @@ def test_an_entry_is_on_disk_as_ck_has_it(add: Add, datasets: Path) -> None:
     assert _aliases(datasets.parent) == {"alias-a-dataset": module + "\n", f"alias-u-{module}": "dataset\n"}
 
 
-def test_a_name_that_is_taken_is_refused_and_nothing_changes(add: Add, datasets: Path) -> None:
+def test_existing_name_is_rejected_and_nothing_changes(add: Add, datasets: Path) -> None:
     entry = add("a", "old")
     with pytest.raises(ConflictError, match="dataset:a already exists in local"):
         add("a", "new")
@@ -53,7 +53,7 @@ def test_a_name_that_is_taken_is_refused_and_nothing_changes(add: Add, datasets:
     assert sorted(path.name for path in datasets.iterdir()) == [".cm", "a"]
 
 
-def test_a_uid_that_is_taken_is_refused(add: Add) -> None:
+def test_existing_uid_is_rejected(add: Add) -> None:
     entry = add("a")
     with pytest.raises(ConflictError, match=entry.uid):
         add("b", uid=entry.uid)
@@ -61,7 +61,7 @@ def test_a_uid_that_is_taken_is_refused(add: Add) -> None:
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "../../../x", "..", "a/..", ".x", "a\\b", "a\nb"])
-def test_a_name_that_leads_elsewhere_is_refused(add: Add, name: str, datasets: Path) -> None:
+def test_unsafe_name_is_rejected(add: Add, name: str, datasets: Path) -> None:
     entry = add("good")
     local = Repositories().writable()
     before = sorted(repos_root().parent.rglob("*"))
@@ -76,14 +76,14 @@ def test_a_name_that_leads_elsewhere_is_refused(add: Add, name: str, datasets: P
     assert sorted(repos_root().parent.rglob("*")) == before
 
 
-def test_a_name_too_long_for_a_folder_is_refused(add: Add) -> None:
+def test_overlong_folder_name_is_rejected(add: Add) -> None:
     with pytest.raises(NotFoundError):
         load(Repositories(), "package", "x" * 256)
     with pytest.raises(UsageError, match="is not a valid name"):
         add("x" * 256)
 
 
-def test_a_copy_has_its_own_uid_and_all_files(add: Add, other: Repository) -> None:
+def test_copy_has_its_own_uid_and_all_files(add: Add, other: Repository) -> None:
     entry = add("a", "x")
     (entry.path / "sub").mkdir()
     (entry.path / "sub" / "file").write_text("content")
@@ -95,7 +95,7 @@ def test_a_copy_has_its_own_uid_and_all_files(add: Add, other: Repository) -> No
     assert copy.info()["data_name"] == "b"
 
 
-def test_a_moved_entry_keeps_its_uid(add: Add, other: Repository, datasets: Path) -> None:
+def test_moved_entry_keeps_its_uid(add: Add, other: Repository, datasets: Path) -> None:
     entry = add("a", "x")
     writing.move_entry(entry, other, "dataset", "b")
     found = load(Repositories(), "dataset", entry.uid)
@@ -111,13 +111,13 @@ def test_info_json_names_the_new_module(add: Add, how: Callable[..., Entry]) -> 
     assert done.info()["backup_module_uid"] == "5e1100048ab875d7"
 
 
-def test_an_entry_renamed_to_its_own_name_stays(add: Add) -> None:
+def test_renaming_to_same_name_keeps_entry(add: Add) -> None:
     entry = add("a", "x")
     assert writing.move_entry(entry, Repositories().writable(), "dataset", "a") == entry
     assert load(Repositories(), "dataset", entry.uid) == entry
 
 
-def test_a_new_identity_parts_two_entries_of_one_uid(add: Add, by_hand: Callable[..., Path], datasets: Path) -> None:
+def test_new_uid_separates_entries_with_one_uid(add: Add, by_hand: Callable[..., Path], datasets: Path) -> None:
     entry = add("a")
     by_hand(datasets / "b", {})
     (datasets / "b" / ".cm" / "info.json").write_text(json.dumps({"backup_data_uid": entry.uid}))
@@ -143,7 +143,7 @@ for number in range(150):
 """
 
 
-def test_of_two_processes_that_add_one_name_one_succeeds(datasets: Path) -> None:
+def test_one_of_two_processes_adding_a_name_succeeds(datasets: Path) -> None:
     Repositories().writable()
     command = [sys.executable, "-c", _ADDER]
     both = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
@@ -151,22 +151,22 @@ def test_of_two_processes_that_add_one_name_one_succeeds(datasets: Path) -> None
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    told = [uid for process in both for uid in process.communicate()[0].split()]
+    printed = [uid for process in both for uid in process.communicate()[0].split()]
     assert [process.returncode for process in both] == [0, 0]
     written = {entry.info()["backup_data_uid"] for entry in find(Repositories(), "dataset")}
     assert len(written) == 150
-    assert sorted(told) == sorted(written)
+    assert sorted(printed) == sorted(written)
     assert {entry.uid for entry in find(Repositories(), "dataset")} == written
 
 
 @pytest.mark.parametrize("name", ["a\tb", "a\x1b[31mb", "a\u200bb", "a\udcffb"])
-def test_a_name_that_cannot_be_printed_is_refused(add: Add, name: str) -> None:
+def test_unprintable_name_is_rejected(add: Add, name: str) -> None:
     with pytest.raises(UsageError, match="is not a valid name") as caught:
         add(name)
     assert str(caught.value).isascii()
 
 
-def test_a_folder_whose_name_cannot_be_printed_is_left_out_everywhere(
+def test_folder_with_unprintable_name_is_ignored_everywhere(
     add: Add, by_hand: Callable[..., Path], datasets: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     add("good", "x")
@@ -177,14 +177,14 @@ def test_a_folder_whose_name_cannot_be_printed_is_left_out_everywhere(
     assert "warning: " in capsys.readouterr().err
 
 
-def test_names_that_differ_in_case_only_are_two_entries(add: Add) -> None:
+def test_names_differing_in_case_are_two_entries(add: Add) -> None:
     one, other = add("a", "x"), add("A", "y")
     assert load(Repositories(), "dataset", "a").uid == one.uid
     assert load(Repositories(), "dataset", "A").tags() == {"y"}
     assert load(Repositories(), "dataset", other.uid).alias == "A"
 
 
-def test_an_entry_with_the_longest_name_is_renamed_copied_and_removed(add: Add) -> None:
+def test_entry_with_longest_name_is_renamed_copied_and_removed(add: Add) -> None:
     local = Repositories().writable()
     entry = add("x" * 200, "x")
     moved = writing.move_entry(entry, local, "dataset", "y" * 200)
@@ -193,14 +193,14 @@ def test_an_entry_with_the_longest_name_is_renamed_copied_and_removed(add: Add) 
     assert [row.uid for row in find(Repositories(), "dataset", tags="x")] == [copy.uid]
 
 
-def test_a_move_of_an_entry_that_was_removed_meanwhile_says_so(add: Add, other: Repository) -> None:
+def test_move_of_entry_removed_meanwhile_is_reported(add: Add, other: Repository) -> None:
     entry = add("a")
     writing.remove_entry(entry)
     with pytest.raises(ConflictError, match="another process has renamed, replaced or removed dataset:a"):
         writing.move_entry(entry, other, "dataset", "b")
 
 
-def test_a_uid_that_is_taken_comes_with_a_hint_that_fits(add: Add) -> None:
+def test_existing_uid_error_has_matching_hint(add: Add) -> None:
     entry = add("a")
     local = Repositories().writable()
     with pytest.raises(ConflictError) as caught:
@@ -226,7 +226,7 @@ def odd(add: Add, tmp_path: Path) -> Entry:
     return entry
 
 
-def test_a_copy_leaves_out_what_leads_out_and_says_so(odd: Entry, ck: Callable[..., Any]) -> None:
+def test_copy_omits_outside_links_with_message(odd: Entry, ck: Callable[..., Any]) -> None:
     done = ck("cp", "dataset:odd", "dataset:copy")
     copy = odd.path.parent / "copy"
     found = {str(path.relative_to(copy)) for path in copy.rglob("*") if ".cm" not in path.parts}
@@ -237,7 +237,7 @@ def test_a_copy_leaves_out_what_leads_out_and_says_so(odd: Entry, ck: Callable[.
     assert "deep/pipe (a named pipe)" in done.err
 
 
-def test_a_move_within_a_file_system_loses_nothing(odd: Entry, other: Repository) -> None:
+def test_move_within_a_file_system_loses_nothing(odd: Entry, other: Repository) -> None:
     before = {str(path.relative_to(odd.path)) for path in odd.path.rglob("*")}
     moved = writing.move_entry(odd, other, "dataset", "moved")
     assert {str(path.relative_to(moved.path)) for path in moved.path.rglob("*")} == before

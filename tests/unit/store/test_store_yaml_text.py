@@ -1,4 +1,4 @@
-"""YAML of anybody's: plain values, and never more of them than a person writes."""
+"""Untrusted YAML: plain values, and a limited number of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_plain_values_and_aliases_are_read() -> None:
 
 
 @pytest.mark.parametrize("text", [LAUGHS, MERGES, CHAIN], ids=["laughs", "merges", "chain"])
-def test_aliases_that_stand_for_too_much_are_refused(text: str) -> None:
+def test_alias_expansion_is_limited(text: str) -> None:
     with pytest.raises(ValueError, match="expand to more than 100000 values"):
         parse_yaml(text)
 
@@ -34,7 +34,7 @@ def test_aliases_that_stand_for_too_much_are_refused(text: str) -> None:
      "a: !!int x", "\x00", "x" * (1 << 21), "a: 'open", "<<: 5"],
     ids=["itself", "in a mapping", "deep", "long number", "date", "key", "python", "int", "NUL", "long", "open", "merge"],
 )  # fmt: skip
-def test_what_is_no_yaml_of_ours_is_an_error_of_one_kind(text: str) -> None:
+def test_invalid_yaml_is_one_kind_of_error(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 -- of any of its messages
         parse_yaml(text)
 
@@ -42,7 +42,7 @@ def test_what_is_no_yaml_of_ours_is_an_error_of_one_kind(text: str) -> None:
 @pytest.mark.parametrize(
     "text", [LAUGHS, MERGES, "description: &a [x, x]\npython: " + "[*a]" * 1, "components: &a {b: *a}", "[" * 5000]
 )
-def test_a_template_says_what_is_wrong_with_it(add: Callable[..., Entry], text: str) -> None:
+def test_template_errors_are_reported(add: Callable[..., Entry], text: str) -> None:
     entry = add("t", module="env_templates")
     (entry.path / "template.yaml").write_text(text)
     with pytest.raises(ConfigError) as caught:
@@ -50,7 +50,7 @@ def test_a_template_says_what_is_wrong_with_it(add: Callable[..., Entry], text: 
     assert len(str(caught.value)) < 2000
 
 
-def test_a_template_that_is_a_link_out_or_a_device_is_not_read(add: Callable[..., Entry]) -> None:
+def test_outside_link_or_device_is_not_read_as_template(add: Callable[..., Entry]) -> None:
     entry = add("t", module="env_templates")
     for target in ("/dev/zero", "/etc/passwd"):
         (entry.path / "template.yaml").unlink(missing_ok=True)
@@ -65,7 +65,7 @@ def _deep(value: Any, levels: int) -> Any:
     return value
 
 
-def test_a_message_about_a_value_is_short_whatever_the_value(add: Callable[..., Entry]) -> None:
+def test_value_in_message_is_shortened(add: Callable[..., Entry]) -> None:
     from ck_repo.store.fields import Fields
 
     with pytest.raises(ConfigError) as caught:

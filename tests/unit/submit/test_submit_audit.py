@@ -1,4 +1,4 @@
-"""An audit: what runs, what is verified, and what TEST01 falls back to."""
+"""Audits: what runs, what is verified, and what TEST01 falls back to."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def answers(folder: Path, score: float, samples: range = range(4)) -> None:
 
 
 class Bench:
-    """Runs that leave logs: the rate of each test and the score that its answers have."""
+    """Runs that leave logs, with the rate of each test and the score of its answers."""
 
     def __init__(self, rates: Mapping[str, float] | None = None, test_score: float = 0.5) -> None:
         self.rates, self.test_score = rates or {}, test_score
@@ -67,14 +67,14 @@ class Bench:
         return {row.name: row for row in tests}
 
 
-def test_every_test_is_run_with_the_layout_of_the_reference_and_verified() -> None:
+def test_every_test_runs_with_reference_layout_and_is_verified() -> None:
     bench = Bench()
     tests = bench.audit()
     assert [row.compliance for row in bench.asked] == ["", "TEST01", "TEST04-A", "TEST04-B", "TEST05"]
     assert bench.asked[0].mode == "both"
     assert {(row.sessions, row.threads, row.batch_size) for row in bench.asked[1:]} == {(2, 1, 4)}
     assert {name: row.passed for name, row in tests.items()} == {"TEST01": True, "TEST04": True, "TEST05": True}
-    assert bench.scored == []  # the answers are the same bit by bit
+    assert bench.scored == []  # the answers are identical
     assert not (tests["TEST01"].experiment.path / BASELINE).exists()
     for row in tests.values():
         meta = row.experiment.meta()
@@ -92,7 +92,7 @@ def test_every_test_is_run_with_the_layout_of_the_reference_and_verified() -> No
         ({"TEST04-A": 100.0, "TEST04-B": 111.0}, "TEST04"),
     ],
 )
-def test_a_figure_out_of_bounds_fails_its_test_alone(rates: dict[str, float], failing: str) -> None:
+def test_figure_out_of_bounds_fails_only_its_test(rates: dict[str, float], failing: str) -> None:
     tests = Bench(rates).audit()
     assert [name for name, row in tests.items() if not row.passed] == [failing]
 
@@ -101,14 +101,14 @@ def test_a_figure_out_of_bounds_fails_its_test_alone(rates: dict[str, float], fa
     ("maps", "passed", "verdict"),
     [((25.0, 25.1), True, "within 1 %"), ((25.0, 24.7), False, "not within 1 %"), ((0.0, 0.0), False, "not within 1 %")],
 )
-def test_other_bits_are_judged_by_map(maps: tuple[float, float], passed: bool, verdict: str) -> None:
+def test_different_bits_are_judged_by_map(maps: tuple[float, float], passed: bool, verdict: str) -> None:
     bench = Bench(test_score=0.5000001)
     bench.maps = maps
     row = bench.audit()["TEST01"]
     assert bench.scored == [("reference", "test01")]
     assert (row.passed, falls_back(load_round(), row.experiment.path)) == (passed, passed)
     assert row.remark.endswith(f": {verdict}")
-    # what the rules want is there, whatever came out: the bits did not match
+    # the required files exist, whatever the result: the bits did not match
     assert row.texts["verify_accuracy.txt"].endswith("TEST FAIL\n")
     assert row.experiment.meta()["verified"]["passed"] is passed
 
@@ -117,7 +117,7 @@ def test_multistream_skips_test04() -> None:
     assert needed_tests(load_round(), "multistream") == ["TEST01", "TEST05"]
 
 
-def test_a_reference_without_accuracy_is_refused() -> None:
+def test_reference_without_accuracy_is_rejected() -> None:
     bench = Bench()
     entry = create_entry(Repositories().writable(), "experiment", "half", {"results": {"performance": {"valid": True}}})
     with pytest.raises(UsageError, match="experiment:half has no accuracy"):
@@ -125,8 +125,8 @@ def test_a_reference_without_accuracy_is_refused() -> None:
     assert bench.asked == []
 
 
-def test_the_files_of_the_fallback_go_into_the_tree(tmp_path: Path, submissions: Submissions) -> None:
-    """As submissions have them whose MultiStream has other bits: one of the made tree, and NVIDIA's published one."""
+def test_fallback_files_go_into_the_tree(tmp_path: Path, submissions: Submissions) -> None:
+    """As in submissions whose MultiStream has different bits: one of the generated tree, and NVIDIA's published one."""
     from ck_repo.submit.generate import _compliance
 
     bench = Bench(test_score=0.5000001)

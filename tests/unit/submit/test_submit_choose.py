@@ -1,4 +1,4 @@
-"""Which experiments a tree is made from."""
+"""Which experiments a tree is generated from."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ACCURACY, PERFORMANCE = {"mAP": 0.24}, {"valid": True, "samples_per_second": 100
 
 
 class Recorder:
-    """Experiments, each recorded a minute after the one before."""
+    """Experiments recorded a minute apart."""
 
     def __init__(self) -> None:
         self.minute = 0
@@ -48,7 +48,7 @@ def chosen(tags: str = "") -> list[tuple[str, str, list[str]]]:
     return [(row.performance.alias, row.accuracy.alias, sorted(row.tests)) for row in choose(Session(), load_round(), tags)]
 
 
-def test_the_whole_and_audited_run_is_taken_before_later_ones_of_a_part(bench: Recorder) -> None:
+def test_complete_audited_run_takes_precedence(bench: Recorder) -> None:
     whole = bench.run("whole", accuracy=ACCURACY, performance=PERFORMANCE)
     bench.run("t5", tags="compliance,TEST05", options={"compliance": "TEST05"}, parent=whole.uid, performance=PERFORMANCE)
     bench.run("later", accuracy=ACCURACY, performance=PERFORMANCE)
@@ -57,28 +57,26 @@ def test_the_whole_and_audited_run_is_taken_before_later_ones_of_a_part(bench: R
     assert chosen() == [("whole", "whole", ["TEST05"])]
 
 
-def test_an_official_run_is_taken_before_all_others(bench: Recorder) -> None:
+def test_official_run_takes_precedence(bench: Recorder) -> None:
     bench.run("official", official=True, accuracy=ACCURACY, performance=PERFORMANCE)
     bench.run("later", accuracy=ACCURACY, performance=PERFORMANCE)
     assert chosen() == [("official", "official", [])]
 
 
-def test_performance_alone_takes_the_accuracy_of_the_same_system(bench: Recorder) -> None:
+def test_performance_run_uses_accuracy_of_same_system(bench: Recorder) -> None:
     bench.run("accuracy", accuracy=ACCURACY)
     bench.run("other-backend", backend="tensorflow", accuracy=ACCURACY)
     bench.run("performance", official=True, performance=PERFORMANCE)
     assert chosen() == [("performance", "accuracy", [])]
 
 
-def test_the_audit_belongs_to_its_reference_whatever_its_tags(bench: Recorder) -> None:
+def test_audit_belongs_to_its_reference_regardless_of_tags(bench: Recorder) -> None:
     base = bench.run("base", tags="mine", accuracy=ACCURACY, performance=PERFORMANCE)
     bench.run("t1", tags="compliance,audit", options={"compliance": "TEST01"}, parent=base.uid, performance=PERFORMANCE)
     assert chosen("mine") == [("base", "base", ["TEST01"])]
 
 
-def test_tries_of_a_search_are_no_results_and_what_has_no_accuracy_is_left_out(
-    bench: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_search_trials_and_runs_without_accuracy_are_not_results(bench: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(progress, "say", said.append)
     bench.run("try", tags="find-performance", scenario="multistream", performance=PERFORMANCE)

@@ -1,4 +1,4 @@
-"""The description of a system: nothing is asked, what a person must add is marked, what they wrote stays and is checked."""
+"""System descriptions: nothing is asked; required input is marked, kept and checked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def describe(ck: Ck, path: Path, *words: str) -> Any:
     return ck("describe", "system:mine", f"--output={path}", *words, "--out=json")
 
 
-def test_it_has_every_key_of_the_rules_in_their_order(ck: Ck, tmp_path: Path) -> None:
+def test_description_has_every_key_of_the_rules_in_order(ck: Ck, tmp_path: Path) -> None:
     describe(ck, tmp_path / "s.json")
     content = json.loads((tmp_path / "s.json").read_text())
     rules = load_round().submission
@@ -27,24 +27,24 @@ def test_it_has_every_key_of_the_rules_in_their_order(ck: Ck, tmp_path: Path) ->
     assert content["operating_system"]
 
 
-def test_what_a_person_must_add_is_marked_and_told(ck: Ck, tmp_path: Path) -> None:
+def test_required_user_input_is_marked_and_reported(ck: Ck, tmp_path: Path) -> None:
     answer = describe(ck, tmp_path / "s.json")
     assert answer.code == 10
     marked = {key for key, value in answer.json["dict"].items() if str(value).startswith("ADD: ")}
     assert marked >= {"division", "submitter", "status", "system_type"}
-    told = " ".join(row["expected"] for row in answer.json["findings"])
-    assert all(key in told for key in marked)
+    expected = " ".join(row["expected"] for row in answer.json["findings"])
+    assert all(key in expected for key in marked)
     assert all(row["line"] for row in answer.json["findings"])
 
 
-def test_with_all_said_only_what_the_machine_hides_is_left(ck: Ck, tmp_path: Path) -> None:
+def test_only_hidden_machine_details_remain(ck: Ck, tmp_path: Path) -> None:
     answer = describe(ck, tmp_path / "s.json", *SAID)
     left = {row["expected"].split(":")[0] for row in answer.json.get("findings", [])}
     assert left <= {"framework", "host_storage_capacity", "host_storage_type", "host_memory_capacity"}
     assert answer.code == (10 if left else 0)
 
 
-def test_what_a_person_wrote_stays_and_what_is_wrong_is_found(ck: Ck, tmp_path: Path) -> None:
+def test_user_input_is_kept_and_errors_are_found(ck: Ck, tmp_path: Path) -> None:
     describe(ck, tmp_path / "s.json", *SAID)
     content = json.loads((tmp_path / "s.json").read_text())
     content |= {"cooling": "a fan", "framework": "mine 1.0", "number_of_nodes": "a few"}
@@ -54,7 +54,7 @@ def test_what_a_person_wrote_stays_and_what_is_wrong_is_found(ck: Ck, tmp_path: 
     assert [row["seen"] for row in answer.json["findings"] if "number_of_nodes" in row["expected"]] == ["'a few'"]
 
 
-def test_a_file_that_is_none_is_not_overwritten(ck: Ck, tmp_path: Path) -> None:
+def test_invalid_file_is_not_overwritten(ck: Ck, tmp_path: Path) -> None:
     (tmp_path / "s.json").write_text("my notes")
     assert describe(ck, tmp_path / "s.json").code == 3
     assert (tmp_path / "s.json").read_text() == "my notes"

@@ -1,4 +1,4 @@
-"""Trees of our own: for each round, what is left out or moved, and inferred results."""
+"""Generated trees: what is left out or moved in each round, and inferred results."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def record(name: str, scenario: str, *, valid: bool = True) -> str:
         "model": "m", "dataset": "d", "images": 5000, "backend": "onnxruntime", "device": "cpu", "scenario": scenario.lower(),
         "accuracy": {"mAP": 0.23}, "performance": {"valid": valid},
     }  # fmt: skip
-    model = {  # one of the round's, as a package of ck installs it
+    model = {  # one of the round's models, as installed from its package
         "model": {"benchmark": "ssd-mobilenet", "row": 1}, "file": "m.onnx", "source": "package",
         "component": {"repository": default_repository_alias(), "alias": "model-ssd-mobilenet-onnx"},
     }  # fmt: skip
@@ -67,7 +67,7 @@ def places(answer: Any) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", ROUNDS)
-def test_a_tree_of_ours_is_accepted_by_the_checker_of_its_round(ck: Ck, name: str, box: Path, tmp_path: Path) -> None:
+def test_our_tree_is_accepted_by_the_checker_of_its_round(ck: Ck, name: str, box: Path, tmp_path: Path) -> None:
     required = load_round(name).submission.scenarios["edge"]["ssd-mobilenet"].required
     for scenario in required:
         record(name, scenario)
@@ -82,7 +82,7 @@ def test_a_tree_of_ours_is_accepted_by_the_checker_of_its_round(ck: Ck, name: st
     assert all(path.stat().st_size <= 10240 for path in logs)
 
 
-def test_what_is_rejected_is_left_out_by_name_and_the_rest_is_laid_out(ck: Ck, box: Path, tmp_path: Path) -> None:
+def test_rejected_results_are_left_out_by_name(ck: Ck, box: Path, tmp_path: Path) -> None:
     record("v1.0", "Offline", valid=False)
     record("v1.0", "SingleStream")
     answer = generate(ck, "v1.0", box, tmp_path, "--division=open")
@@ -93,7 +93,7 @@ def test_what_is_rejected_is_left_out_by_name_and_the_rest_is_laid_out(ck: Ck, b
     assert not list((tmp_path / "tree").rglob("Offline*"))
 
 
-def test_links_in_what_a_meter_left_are_not_followed(ck: Ck, box: Path, tmp_path: Path) -> None:
+def test_links_left_by_meter_are_not_followed(ck: Ck, box: Path, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("a key")
     record("v1.0", "SingleStream")
     folder = load(Repositories(), "experiment", "run-v1.0-singlestream").path / "performance/power"
@@ -107,7 +107,7 @@ def test_links_in_what_a_meter_left_are_not_followed(ck: Ck, box: Path, tmp_path
     assert sorted(path.relative_to(copied).as_posix() for path in copied.rglob("*")) == ["client.json", "raw", "raw/meter.log"]
 
 
-def test_a_result_whose_required_scenario_is_invalid_moves_to_the_open_division(ck: Ck, box: Path, tmp_path: Path) -> None:
+def test_result_with_invalid_required_scenario_moves_to_open_division(ck: Ck, box: Path, tmp_path: Path) -> None:
     record("v1.0", "Offline", valid=False)
     record("v1.0", "SingleStream")
     answer = generate(ck, "v1.0", box, tmp_path, "--division=closed", "--fallback-open")
@@ -118,7 +118,7 @@ def test_a_result_whose_required_scenario_is_invalid_moves_to_the_open_division(
     assert json.loads((tmp_path / "tree/open/Us/systems/box.json").read_text())["division"] == "open"
 
 
-def test_nothing_is_left_of_results_that_are_all_rejected(ck: Ck, box: Path, tmp_path: Path) -> None:
+def test_nothing_remains_of_rejected_results(ck: Ck, box: Path, tmp_path: Path) -> None:
     record("v1.0", "Offline", valid=False)
     answer = generate(ck, "v1.0", box, tmp_path)
     assert (answer.code, "1 of 1 results would be rejected" in answer.json["error"]) == (10, True)
@@ -128,9 +128,7 @@ def test_nothing_is_left_of_results_that_are_all_rejected(ck: Ck, box: Path, tmp
 
 
 @pytest.mark.parametrize(("name", "inferred"), [("v1.0", {"Offline"}), ("v2.0", {"Offline", "MultiStream"})])
-def test_scenarios_are_inferred_where_the_round_allows_it(
-    ck: Ck, name: str, inferred: set[str], box: Path, tmp_path: Path
-) -> None:
+def test_scenarios_are_inferred_where_round_allows_it(ck: Ck, name: str, inferred: set[str], box: Path, tmp_path: Path) -> None:
     record(name, "SingleStream")
     answer = generate(ck, name, box, tmp_path, "--division=closed", "--infer")
     assert {row["scenario"] for row in answer.json["results"] if row["inferred"]} == inferred

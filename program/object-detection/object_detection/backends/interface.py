@@ -125,9 +125,9 @@ def in_batches(found: Sequence[Array]) -> tuple[Array, Array, Array, Array | Non
 def padded(rows: Sequence[tuple[Array, Array, Array]]) -> tuple[Array, Array, Array, Array]:
     """Boxes (n, 4), scores (n,) and classes (n,) of each image with different n as a backend's results; n may be 0."""
     counts = np.array([len(scores) for _, scores, _ in rows])
-    most = int(counts.max(initial=0))
-    boxes = np.zeros((len(rows), most, 4), dtype=np.float32)
-    scores, classes = np.zeros((2, len(rows), most), dtype=np.float32)
+    maximum = int(counts.max(initial=0))
+    boxes = np.zeros((len(rows), maximum, 4), dtype=np.float32)
+    scores, classes = np.zeros((2, len(rows), maximum), dtype=np.float32)
     for number, (own_boxes, own_scores, own_classes) in enumerate(rows):
         boxes[number, : len(own_scores)] = own_boxes
         scores[number, : len(own_scores)] = own_scores

@@ -49,7 +49,7 @@ class Detail:
         Name of the file that the values are from.
     """
 
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, object] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
     errors: list[tuple[int, str]] = field(default_factory=list)
     no_value: set[str] = field(default_factory=set)
@@ -65,8 +65,8 @@ class Detail:
         """A value as a number; None if it is missing or not a number."""
         value = self.values.get(key)
         try:
-            return None if value is None else float(value)
-        except (TypeError, ValueError, OverflowError):
+            return float(value) if isinstance(value, int | float | str) else None
+        except (ValueError, OverflowError):
             return None
 
     def latency_key(self, percentile: float) -> str:
@@ -74,7 +74,7 @@ class Detail:
         names = [f"result_{100 * percentile:.2f}_percentile_{query}latency_ns" for query in ("per_query_", "")]
         return next((name for name in names if name in self.values), names[-1])
 
-    def asked(self) -> dict[str, Any]:
+    def asked(self) -> dict[str, object]:
         """The settings that were in effect, by their names in TestSettings."""
         return {key.removeprefix("effective_"): row for key, row in self.values.items() if key.startswith("effective_")}
 

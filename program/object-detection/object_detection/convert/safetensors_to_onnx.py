@@ -83,22 +83,22 @@ def add_selection(graph: onnx.GraphProto, rule: Rule, names: dict[str, str]) -> 
         graph.node.append(helper.make_node(operation, inputs, outputs, **attributes))
         return outputs[0]
 
-    most = constant("most", [rule.total], np.int64)
+    maximum = constant("most", [rule.total], np.int64)
     candidates = "class_scores"
     if rule.candidates < anchors_of(graph):
         node(
             "TopK", ["class_scores", constant("of_a_class", [rule.candidates], np.int64)], ["selection/top", "selection/top_at"]
         )
         last = [constant(name, [value], np.int64) for name, value in (("last", -1), ("end", 1 << 62), ("axis", 2))]
-        least = node("Slice", ["selection/top", *last], ["selection/least"])
-        enough = node("GreaterOrEqual", ["class_scores", least], ["selection/enough"])
+        lowest = node("Slice", ["selection/top", *last], ["selection/least"])
+        enough = node("GreaterOrEqual", ["class_scores", lowest], ["selection/enough"])
         candidates = node("Where", [enough, "class_scores", constant("nothing", 0, np.float32)], ["selection/candidates"])
     rows = node(
         "NonMaxSuppression",
         [
             "decoded_boxes",
             candidates,
-            most,
+            maximum,
             constant("iou", rule.iou, np.float32),
             constant("above", rule.score_above, np.float32),
         ],
@@ -109,7 +109,7 @@ def add_selection(graph: onnx.GraphProto, rule: Rule, names: dict[str, str]) -> 
     anchors = node("Slice", [rows, two, three, one], ["selection/anchors"])
     pairs = node("Slice", [rows, one, three, one], ["selection/pairs"])
     scores = node("GatherND", [node("Squeeze", ["class_scores", zero], ["selection/all_scores"]), pairs], ["selection/scores"])
-    count = node("Min", [node("Shape", [scores], ["selection/found"]), most], ["selection/count"])
+    count = node("Min", [node("Shape", [scores], ["selection/found"]), maximum], ["selection/count"])
     best = ["selection/best_scores", "selection/best"]
     node("TopK", [scores, count], best)
     chosen = node("Gather", [node("Squeeze", [anchors, one], ["selection/anchor"]), best[1]], ["selection/chosen"])

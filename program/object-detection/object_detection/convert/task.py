@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from object_detection.errors import told_as_a_command
+from object_detection.errors import errors_as_command
 
 
 @dataclass(frozen=True)
@@ -42,5 +42,5 @@ def main(convert: Callable[[Task], None]) -> None:
     parser.add_argument("--model", type=json.loads, required=True)
     parser.add_argument("--output", type=Path, required=True)
     given = parser.parse_args()
-    with told_as_a_command():
+    with errors_as_command():
         convert(Task(given.source, given.model, given.output))

@@ -22,7 +22,7 @@ _LONGEST_NAME = 300  # characters of a file name in an error
 _SIZES = 5  # image sizes that are listed
 
 
-def most_pixels() -> int:
+def max_pixels() -> int:
     """The largest image that OpenCV decodes."""
     given = os.environ.get(LARGEST_VARIABLE, "")
     return int(given) if given.isdecimal() else 1 << 30
@@ -31,7 +31,7 @@ def most_pixels() -> int:
 def too_large(path: Path, width: int, height: int) -> HarnessError:
     """The error for an image that OpenCV cannot decode."""
     return HarnessError(
-        f"{path} has {width} × {height} pixels; OpenCV decodes at most {most_pixels()}, and {_LONGEST_SIDE} a side",
+        f"{path} has {width} × {height} pixels; OpenCV decodes at most {max_pixels()}, and {_LONGEST_SIDE} a side",
         f"scale it down, or increase {LARGEST_VARIABLE}",
     )
 
@@ -108,7 +108,7 @@ def _check_images(source: Source, remarks: Remarks) -> list[Path]:
             raise HarnessError(f"{path} cannot be read: {error.strerror}", "check its permissions") from None
         if header is None:
             unreadable.append(f"{row.name}{_what(path)}")
-        elif header.width * header.height > most_pixels() or max(header.width, header.height) > _LONGEST_SIDE:
+        elif header.width * header.height > max_pixels() or max(header.width, header.height) > _LONGEST_SIDE:
             raise too_large(path, header.width, header.height)
         else:
             _compare(row, header, wrong, turned, remarks)

@@ -10,7 +10,7 @@ from typing import Any
 from object_detection.datasets.check import check
 from object_detection.datasets.formats import FORMATS, find
 from object_detection.datasets.source import Request
-from object_detection.errors import told_as_a_command
+from object_detection.errors import errors_as_command
 
 ANNOTATIONS = "annotations.json"
 
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     given = parser.parse_args()
-    with told_as_a_command():
+    with errors_as_command():
         convert(given.format, given.dataset, given.base, given.output)
 
 

@@ -10,7 +10,7 @@ _ORIENTATION = 274
 _SIZES = {3: ("H", 2), 4: ("I", 4), 16: ("Q", 8)}  # types of values that are read: 16, 32 and 64 bits
 _SHORT = 3  # the type of an orientation
 _BIG = 43  # the number of BigTIFF, whose places and counts have 64 bits
-_MOST_TAGS = 4096
+_MAX_TAGS = 4096
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def _tags(content: bytes) -> Iterator[_Tag]:
     (at,) = struct.unpack_from(f"{order}{word}", content, start)
     (count,) = struct.unpack_from(f"{order}{counted}", content, at)
     first, length = at + struct.calcsize(f"={counted}"), 4 + 2 * width
-    for number in range(min(count, _MOST_TAGS)):
+    for number in range(min(count, _MAX_TAGS)):
         entry = first + length * number
         tag, kind, values = struct.unpack_from(f"{order}HH{word}", content, entry)
         if kind not in _SIZES or not values:

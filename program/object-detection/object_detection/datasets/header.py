@@ -11,7 +11,7 @@ from pathlib import Path
 from object_detection.datasets.exif import orientation_in_exif, read_tiff
 
 _ENOUGH = 1 << 16  # bytes that contain the header of every format except JPEG and TIFF
-_MOST = 1 << 26  # maximum bytes of metadata before the size of a JPEG or TIFF
+_MAXIMUM = 1 << 26  # maximum bytes of metadata before the size of a JPEG or TIFF
 # other formats that OpenCV may read
 _OTHERS = frozenset({".exr", ".hdr", ".pic", ".ras", ".sr", ".j2k", ".jxl"})
 _START_OF_FRAME = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
@@ -46,7 +46,7 @@ def read_header(path: Path) -> Header | None:
     with open(path, "rb") as file:
         content = file.read(_ENOUGH)
         if content.startswith((b"\xff\xd8", b"II", b"MM", b"RIFF")) and len(content) == _ENOUGH:
-            content += file.read(_MOST)
+            content += file.read(_MAXIMUM)
     for start, read in _FORMATS:
         if content.startswith(start) or (start == _BRANDED and content[4:12] in (b"ftypavif", b"ftypavis")):
             try:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from object_detection.datasets.coco import read_coco
 from object_detection.datasets.place import Folder, parts
-from object_detection.errors import HarnessError, told_as_a_command
+from object_detection.errors import HarnessError, errors_as_command
 
 ANNOTATIONS, IMAGES = "annotations/instances_val2017.json", "val2017"
 
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--output", type=Path, required=True)
     given = parser.parse_args()
-    with told_as_a_command():
+    with errors_as_command():
         folder = Folder(given.base / given.dataset["images"], bool(given.dataset.get("inside")))
         take(folder, given.base / given.dataset["annotations"], given.count, given.output)
 

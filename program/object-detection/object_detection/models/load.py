@@ -14,7 +14,7 @@ from object_detection.models.fuse import fuse
 from object_detection.models.networks import Network, network_of
 from object_detection.models.ssd_mobilenet import Rounding
 
-_MOST_NAMED = 4
+_MAX_NAMED = 4
 
 
 def load_network(path: Path) -> Detector:
@@ -60,13 +60,13 @@ def check_names(network: torch.nn.Module, tensors: Mapping[str, Tensor], source:
         ("has in addition", found.keys() - wanted.keys()),
     ):
         if names:
-            shown = ", ".join(sorted(names)[:_MOST_NAMED])
-            problems.append(f"{what} {shown}" + (f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""))
+            shown = ", ".join(sorted(names)[:_MAX_NAMED])
+            problems.append(f"{what} {shown}" + (f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""))
     problems += [
         f"has {name} as {list(found[name])} instead of {list(shape)}"
         for name, shape in wanted.items()
         if name in found and found[name] != shape
-    ][:_MOST_NAMED]
+    ][:_MAX_NAMED]
     if problems:
         raise HarnessError(
             f"{source} does not match {type(network).__name__}: it {'; it '.join(problems)}", "download the model again"

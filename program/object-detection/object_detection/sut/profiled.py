@@ -71,45 +71,45 @@ class ProfiledWorker(Worker):
 
     def inputs(self, indices: Sequence[int], library: SampleLibrary) -> Array:
         """The inputs of a batch."""
-        begun = _now()
+        began = _now()
         images = super().inputs(indices, library)
-        self.stages.batch += _now() - begun
+        self.stages.batch += _now() - began
         return images
 
     def run(self, images: Array) -> Outputs:
         """The framework's outputs of a batch."""
-        begun = _now()
+        began = _now()
         outputs = super().run(images)
-        self.stages.framework += _now() - begun
+        self.stages.framework += _now() - began
         self.stages.batches += 1
         return outputs
 
     def answers(self, model: Model, indices: Sequence[int], outputs: Outputs, check: OutputCheck) -> list[Rows]:
         """Outputs as a model's interface reads them."""
-        begun = _now()
+        began = _now()
         rows = super().answers(model, indices, outputs, check)
-        self.stages.packing += _now() - begun
+        self.stages.packing += _now() - began
         return rows
 
     def finish(self) -> None:
         """Check the last detections."""
-        begun = _now()
+        began = _now()
         super().finish()
-        self.stages.packing += _now() - begun
+        self.stages.packing += _now() - began
 
     def complete(self, samples: Sequence[lg.QuerySample], found: Sequence[Rows]) -> None:
         """Hand answers to LoadGen."""
-        begun = _now()
+        began = _now()
         super().complete(samples, found)
-        self.stages.loadgen += _now() - begun
+        self.stages.loadgen += _now() - began
 
     def answer(self, samples: Sequence[lg.QuerySample]) -> None:
         """Detect, and hand the answers to LoadGen."""
-        begun = _now()
+        began = _now()
         super().answer(samples)
         stages, now = self.stages, _now()
-        stages.first, stages.last = stages.first or begun, now
-        stages.busy += now - begun
+        stages.first, stages.last = stages.first or began, now
+        stages.busy += now - began
         stages.samples += len(samples)
 
 

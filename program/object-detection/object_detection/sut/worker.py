@@ -95,8 +95,8 @@ class Worker:
         if len(images) == len(indices):
             return self.run(images)
         boxes, scores, classes, counts = self.run(images)
-        most = len(indices)
-        return boxes[:most], scores[:most], classes[:most], None if counts is None else counts[:most]
+        count = len(indices)
+        return boxes[:count], scores[:count], classes[:count], None if counts is None else counts[:count]
 
     def inputs(self, indices: Sequence[int], library: SampleLibrary) -> Array:
         """The inputs of a batch, filled up for a file of a fixed batch."""

@@ -1,4 +1,4 @@
-"""A stand-in for LoadGen as round v1.0 had it, in Python: its source is on the network alone.
+"""A Python stand-in for LoadGen of round v1.0, whose source is only available on the network.
 
 It has the interface of that time (names of settings as the published logs have them behind ``requested_``; three callbacks for
 a system under test), and no other: an unknown setting is an error, as it is in the compiled module. MultiStream issues a query

@@ -10,7 +10,7 @@ from ck_repo.store.installed import Installed
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Context:
     """The components for meeting needs.
 
     Attributes
