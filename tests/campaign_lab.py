@@ -13,13 +13,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from cluster_machines import copied_machine
+from cluster_machines import PATHS, copied_machine
 
 from ck_repo.campaign.certificates import certificates, worker_words
 from ck_repo.session import Session
 
 WAIT = 300.0  # s; only what hangs takes as long
-_ROOT = Path(__file__).resolve().parents[1]
 # libfaketime, under which a worker may be, moves the end of time.sleep as if it were a time of day; it leaves select alone
 _WORKER = """
 import select, sys, time
@@ -76,10 +75,9 @@ class Lab:
         return self._begin(command, name, {**self.machine(name), **variables})
 
     def _begin(self, command: Sequence[str], name: str, variables: dict[str, str]) -> subprocess.Popen[bytes]:
-        paths = os.pathsep.join([str(_ROOT), str(_ROOT / "tests")])
         with (self.home / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                command, env={**os.environ, "PYTHONPATH": paths, **variables}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                command, env={**os.environ, "PYTHONPATH": PATHS, **variables}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
         self.processes.append(process)

@@ -53,7 +53,7 @@ def write_campaign(session: Session, campaign: Campaign, output: Path, *, runs: 
         lead = f"search for settings · {', '.join(goal.name for goal in goals_of(campaign.entry.meta()))}"
     shown = [*sections, _commands(session, campaign)]
     text = page(
-        "campaign.html",
+        "sections.html",
         title=f"{campaign.entry.alias}: campaign",
         charts=[chart for section in shown for chart in section.charts],
         name=campaign.entry.alias,
