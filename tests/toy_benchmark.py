@@ -23,7 +23,7 @@ part = spec.get("part")
 part_text = f" part {part['index']}" if part else ""
 batch, threads = spec["batch_size"] or 1, spec["threads"] or 1
 fast = spec["model"]["name"] == "toy-fast"
-rate = 10.0 * threads * (1 + batch / 10) * (2 if fast else 1)
+rate = 10.0 * threads * (1 + batch / 10) * (2 if fast else 1) * float(os.environ.get("TOY_SPEED", "1"))
 log = os.environ.get("TOY_LOG")
 if log:
     with open(log, "a") as file:

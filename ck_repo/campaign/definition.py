@@ -132,19 +132,29 @@ def read_exclusions(text: str) -> tuple[dict[str, tuple[Any, ...]], ...]:
     >>> read_exclusions("backend=tflite,batch_size=4|8")
     ({'backend': ('tflite',), 'batch_size': (4, 8)},)
     """
-    found = []
-    for part in filter(None, (each.strip() for each in text.split(";"))):
-        row: dict[str, tuple[Any, ...]] = {}
-        for condition in part.split(","):
-            name, equals, values = condition.partition("=")
-            if not equals or not values:
-                raise UsageError(
-                    f"--exclude: {condition!r} is not OPTION=VALUE",
-                    hint="write --exclude=backend=tflite,batch_size=4|8; a semicolon separates exclusions",
-                )
-            row[axis_name(name.strip())] = read_values(name.strip(), [each for each in values.split("|") if each])
-        found.append(row)
-    return tuple(found)
+    parts = filter(None, (each.strip() for each in text.split(";")))
+    return tuple(read_conditions(part, "--exclude", "; a semicolon separates exclusions") for part in parts)
+
+
+def read_conditions(text: str, option: str, more: str = "") -> dict[str, tuple[Any, ...]]:
+    """Parse values of options: ``backend=tflite,batch_size=4|8``.
+
+    Parameters
+    ----------
+    option
+        Where they are given, for messages.
+    more
+        The end of the hint.
+    """
+    found: dict[str, tuple[Any, ...]] = {}
+    for condition in text.split(","):
+        name, equals, values = condition.partition("=")
+        if not equals or not values:
+            raise UsageError(
+                f"{option}: {condition!r} is not OPTION=VALUE", hint=f"write {option}=backend=tflite,batch_size=4|8{more}"
+            )
+        found[axis_name(name.strip())] = read_values(name.strip(), [each for each in values.split("|") if each])
+    return found
 
 
 def with_fixed(definition: Definition, options: Mapping[str, Any]) -> Definition:

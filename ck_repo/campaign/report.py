@@ -163,5 +163,9 @@ def _commands(session: Session, campaign: Campaign) -> Section:
         program = next(iter(find(session.repositories, "program", campaign.definition.program)), None)
         lines += [f"ck run {program.cid} --tuned"] if program else []
     else:
-        lines += ["ck compare experiment:A experiment:B    # two runs side by side", "ck report experiment:A"]
+        lines += [
+            f"ck compare {campaign.entry.cid}    # its machines and cells",
+            "ck compare experiment:A experiment:B    # two runs side by side",
+            "ck report experiment:A",
+        ]
     return Section("commands", "Commands", commands=lines)
