@@ -11,6 +11,7 @@ from ck_repo.actions.entry_data import row_of
 from ck_repo.actions.entry_selection import one
 from ck_repo.actions.machine_venv import VENV_FILES, given_venv_file
 from ck_repo.actions.package import DRY_RUN, TRUST
+from ck_repo.actions.readiness import READINESS, read_settling
 from ck_repo.actions.request import Request
 from ck_repo.actions.run_options import declared, run_options
 from ck_repo.errors import RunError, UsageError
@@ -45,6 +46,7 @@ ACTIONS: Actions = {}
             kind="number",
             least=0,
         ),
+        *READINESS,
         Option(
             "cluster",
             "machines that make the runs: local, local:2, ssh:HOSTS.yaml or tls://HOST:PORT of a scheduler",
@@ -135,7 +137,8 @@ def asked_for(request: Request, program: Entry, asked: Asked) -> tuple[Definitio
         raise UsageError(f"each is {each!r}, not machine", hint="omit it to run each combination once, on any machine")
     repetitions = _first(request.whole("repetitions"), asked.repetitions, 1)
     definition = Definition(program.uid, Matrix(fixed, over, exclude), repetitions, each == "machine")
-    limits = Limits(_first(request.number("time_limit"), asked.total), _first(request.number("run_limit"), asked.run), share)
+    total, run = _first(request.number("time_limit"), asked.total), _first(request.number("run_limit"), asked.run)
+    limits = Limits(total, run, share, read_settling(request, asked.busy, asked.settle))
     return definition, limits, request.text("name") or asked.name
 
 

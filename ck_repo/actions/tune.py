@@ -6,6 +6,7 @@ from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry_data import row_of
 from ck_repo.actions.entry_selection import one
 from ck_repo.actions.package import DRY_RUN, TRUST
+from ck_repo.actions.readiness import READINESS, read_settling
 from ck_repo.actions.request import Request
 from ck_repo.actions.run_options import declared
 from ck_repo.actions.sweep import given_options
@@ -38,6 +39,7 @@ _TRIALS, _PAIRS = 24, 5
         Option(
             "time_limit", "seconds after which no trial starts; the same command continues", kind="number", least=0, above=True
         ),
+        *READINESS,
         Option("name", "name of the campaign (default: tune- and a digest of its definition)", value="NAME"),
         *declared(*(row.name for row in RUN_OPTIONS if row.name not in _SET_BY_GOAL)),
         DRY_RUN,
@@ -76,6 +78,7 @@ def tune_program(request: Request) -> Answer:
     searched += [
         (f"{name}: {key}", ", ".join(values)) for name, rows in space.by_backend.items() for key, values in rows.items()
     ]
+    settling = read_settling(request)
     if request.flag("dry_run"):
         data = {**row_of(program), "goals": names, "space": dict(searched), "combinations": space.size, "trials": trials}
         head = f"{', '.join(names)}: {trials} trials among {space.size} combinations"
@@ -90,7 +93,7 @@ def tune_program(request: Request) -> Answer:
         more={"goals": names, "space": dict(searched)},
     )
     search = Search(trials, request.whole("repetitions") or _PAIRS, keep, request.number("time_limit"))
-    study, verdicts = Tuning(request.session, program, campaign, goals, space, first).run(search)
+    study, verdicts = Tuning(request.session, program, campaign, goals, space, first, settling).run(search)
     data = {
         "campaign": row_of(campaign.entry),
         "goals": names,

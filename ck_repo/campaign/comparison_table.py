@@ -72,6 +72,9 @@ def remarks(found: Sequence[Comparison]) -> list[str]:
         lines[-1] += "; `faster` and `slower` if the whole 95 % interval is on that side of 1"
     if any(pair.interval is None for pair in pairs):
         lines.append("an interval needs two or more runs of a cell on both sides: `ck sweep --repetitions=3`")
+    compared = {id(row): row for pair in pairs for row in (pair.first, pair.other)}
+    if disturbed := sum(row.disturbed for row in compared.values()):
+        lines.append(f"{disturbed} runs were made on a busy, hot or throttled machine: `ck show campaign:NAME` lists them")
     return lines
 
 

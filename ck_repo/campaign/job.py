@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ck_repo.campaign.measuring import measuring
@@ -31,6 +31,7 @@ def carry_out(
     repository: str = "",
     tags: tuple[str, ...] = (),
     limit: float | None = None,
+    ready: Callable[[], list[str]] | None = None,
 ) -> RunRecord:
     """Make a run and record it, while no other campaign measures on this machine.
 
@@ -38,8 +39,12 @@ def carry_out(
     ----------
     campaign
         ``uid`` and ``alias`` of the campaign's entry, for the experiment.
+    ready
+        Waits until the machine is ready, and returns what disturbs the run all the same, which the experiment records.
     """
     row: dict[str, Any] = {**campaign, "cell": job.cell.key, "repetition": job.repetition, "machine": machine_name()}
     with measuring():
         plan = prepare(session, program, job.options)
+        if ready and (disturbed := ready()):
+            row["disturbed"] = disturbed
         return execute(session, plan, repository=repository, tags=(TAG, *tags), more={"campaign": row}, limit=limit)

@@ -16,6 +16,7 @@ from ck_repo.campaign.measuring import measuring
 from ck_repo.campaign.queue import Job
 from ck_repo.campaign.recorded import Recorded, campaign_of
 from ck_repo.campaign.remote_venv import in_venv
+from ck_repo.campaign.settling import NotReadyError, at_once
 from ck_repo.contract.spec import AccuracyPart
 from ck_repo.errors import CKError, ConflictError, NotFoundError, OverTimeError, StorageError
 from ck_repo.machine.platform import describe_platform
@@ -50,11 +51,13 @@ def run_remote(task: Mapping[str, Any]) -> dict[str, Any]:
     """Make a run, and return its experiment as an archive with its digest; our errors are returned as data.
 
     A run that was made already, whose result did not arrive, is returned again. An answer with `unusable` says that the machine
-    is to blame, not the cell: it cannot store anything.
+    is to blame, not the cell: it cannot store anything. One with `waits` says why the machine is not ready for a measurement.
     """
     try:
         with in_venv(task.get("venv")):
             return _run(task)
+    except NotReadyError as error:
+        return {"waits": error.what, "machine": machine_name()}
     except OverTimeError as error:
         return {"error": error.what, "over_time": True, "machine": machine_name()}
     except CKError as error:
@@ -87,7 +90,8 @@ def _run(task: Mapping[str, Any]) -> dict[str, Any]:
     entry = _made(session, prepare(session, program, options), campaign["uid"], cell, repetition)
     if entry is None:
         job = Job(Cell(cell, {}, options), repetition)
-        entry = carry_out(session, program, job, campaign, limit=task.get("limit")).experiment
+        ready = at_once(task["settling"])
+        entry = carry_out(session, program, job, campaign, limit=task.get("limit"), ready=ready).experiment
     with scratch_folder(repos_root(), "send") as folder:
         pack_entries([entry], folder / "experiment.zip")
         content = (folder / "experiment.zip").read_bytes()

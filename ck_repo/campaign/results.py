@@ -13,6 +13,7 @@ from ck_repo.campaign.campaign import Campaign
 from ck_repo.campaign.journal import DROPPED, FAILED, FOUND, IMPOSSIBLE, RUN, Event
 from ck_repo.campaign.matrix import Cell
 from ck_repo.campaign.pareto import front
+from ck_repo.campaign.recorded import campaign_of
 from ck_repo.errors import NotFoundError
 from ck_repo.experiments.figures import Figures, figures
 from ck_repo.experiments.meta import readable
@@ -41,6 +42,8 @@ class Row:
         Number of remaining repetitions.
     why
         Why there are no further runs, if they are incomplete.
+    disturbed
+        Number of runs that were made although the machine was busy, hot or throttled.
     on_front
         Whether no other result of its scenario and machine is faster and at least as accurate, or as fast and more accurate.
     """
@@ -60,6 +63,7 @@ class Row:
     latency_ms: float | None = None
     missing: int = 0
     why: str = ""
+    disturbed: int = 0
     on_front: bool = False
 
     def as_data(self) -> dict[str, Any]:
@@ -141,6 +145,7 @@ def result_of(cell: Cell, machine: str, entries: Sequence[Entry]) -> Row:
         valid=any_.valid,
         mAP=accuracies[0] if accuracies else None,
         latency_ms=statistics.median(latencies) if latencies else None,
+        disturbed=sum(bool(campaign_of(meta).get("disturbed")) for _, meta in found),
     )
 
 

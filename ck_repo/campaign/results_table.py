@@ -41,10 +41,17 @@ def table(rows: Sequence[Row], values: Sequence[str]) -> tuple[list[str], list[t
             "-" if row.latency_ms is None else f"{row.latency_ms:.3f}",
             "-" if row.mAP is None else f"{row.mAP:.4f}",
             "*" if row.on_front else "",
-            row.why if len(row.why) <= _WIDEST else f"{row.why[: _WIDEST - 1]}…",
+            _remark(row),
         )
         for row in rows
     ]
+
+
+def _remark(row: Row) -> str:
+    """Why there are no further runs, and how many of them were disturbed."""
+    why = row.why if len(row.why) <= _WIDEST else f"{row.why[: _WIDEST - 1]}…"
+    disturbed = f"{row.disturbed} on a busy, hot or throttled machine" if row.disturbed else ""
+    return "; ".join(filter(None, (disturbed, why)))
 
 
 def by_machine(rows: Sequence[Row]) -> tuple[list[str], list[tuple[str, ...]]]:

@@ -83,7 +83,7 @@ def test_local_cluster_runs_each_cell_once(ck: Callable[..., Any], log: Path, pr
 def test_experiments_of_other_machines_come_home_whole(ck: Callable[..., Any], log: Path, lab: Lab) -> None:
     """A cell is run anywhere, and after that with other cells on each machine."""
     lab.worker("one")
-    lab.worker("two")
+    lab.worker("two", TOY_SPEED="2")
     await_workers(lab, "one", "two")
     found = sweep(ck, "--over.batch_size=1,2,4,8", f"--cluster={lab.address}")
     assert (found["made"], found["left"]) == (4, 0)
@@ -102,6 +102,9 @@ def test_experiments_of_other_machines_come_home_whole(ck: Callable[..., Any], l
     assert "each cell on each machine" in shown
     compared = ck("compare", *(f"experiment:{row['experiments'][0]['uid']}" for row in each["rows"][:2]), "--out=json").json
     assert sorted(compared["rows"]["machine"]) == ["one", "two"]
+    machines, *cells = ck("compare", f"campaign:{each['campaign']['data_uoa']}", "--out=json").json["comparisons"]
+    assert (machines["first"], machines["other"], machines["speed"]) == ("one", "two", pytest.approx(2.0))
+    assert [row["machine"] for row in cells] == ["one", "two"]
 
 
 def test_a_killed_worker_gives_its_run_back(ck: Callable[..., Any], log: Path, lab: Lab, ck_home: Path) -> None:

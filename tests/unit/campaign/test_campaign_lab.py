@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from campaign_lab import WAIT, Lab, Link, await_workers, until
+from campaign_lab import WAIT, Lab, Link, await_workers, can_mount, until
 from toy_benchmark import made_runs
 
 from ck_repo.store.entry import Entry
@@ -34,12 +33,6 @@ def begin(lab: Lab, *words: str) -> subprocess.Popen[bytes]:
     """The command in a process of its own."""
     command = [sys.executable, "-m", "ck_repo", *SWEEP, f"--cluster={lab.address}", *words]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def can_mount() -> bool:
-    if shutil.which("unshare") is None:
-        return False
-    return subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True).returncode == 0
 
 
 def test_a_wrong_clock_is_warned_of_and_a_full_disk_leaves_its_machine_out(ck: Callable[..., Any], log: Path, lab: Lab) -> None:
