@@ -59,7 +59,9 @@ class Lab:
         """The environment of a machine."""
         return copied_machine(self.home / name, name)
 
-    def worker(self, name: str, *, before: Sequence[str] = (), port: int = 0, **variables: str) -> subprocess.Popen[bytes]:
+    def worker(
+        self, name: str, *, before: Sequence[str] = (), port: int = 0, measures: bool = True, **variables: str
+    ) -> subprocess.Popen[bytes]:
         """Start a worker.
 
         Parameters
@@ -68,8 +70,11 @@ class Lab:
             Words before the command.
         port
             Of what stands between worker and scheduler; the scheduler's own by default.
+        measures
+            Whether it has the resource for measurements.
         """
-        options = ["--nthreads", "1", "--resources", "measurement=1", "--memory-limit", "0", "--no-dashboard", "--name", name]
+        options = ["--nthreads", "1", "--memory-limit", "0", "--no-dashboard", "--name", name]
+        options += ["--resources", "measurement=1"] if measures else []
         address = f"tls://127.0.0.1:{port or self.port}"
         options += ["--host", "127.0.0.1", "--no-nanny", *self.words]
         command = [*before, sys.executable, "-c", _WORKER, "worker", address, *options]
@@ -122,6 +127,14 @@ class Link:
         self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == b"ready\n"
+
+    def stall(self) -> None:
+        """Pass nothing on, without ending connections."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Pass on what was held back."""
+        self._process.send_signal(signal.SIGCONT)
 
     def sever(self) -> None:
         """End all connections, and refuse new ones."""

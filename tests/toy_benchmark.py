@@ -36,6 +36,9 @@ failing = Path(os.environ.get("TOY_PART_FAILS", "/nowhere"))  # a file with the 
 if part and failing.exists() and failing.read_text() in (str(part["index"]), "always"):
     failing.write_text("always" if failing.read_text() == "always" else "")
     sys.exit("this part does not work")
+if str(batch) in os.environ.get("TOY_KILLS_WITH", "").split(","):
+    os.kill(os.getppid(), 9)
+    time.sleep(600)
 doomed = Path(os.environ.get("TOY_KILLS", "/nowhere"))  # a file: the first run ends the worker's parent with the worker
 if doomed.exists():
     doomed.unlink()

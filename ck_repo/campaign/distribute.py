@@ -106,14 +106,16 @@ class _Running:
         self._tries: dict[str, int] = {}  # number of lost runs, by the cell's key
         self._idle_since: float | None = None
         self._workers: dict[str, str] = {}  # the machine of each, by its name; empty for one that is not used
-        self._unusable: set[str] = set()  # machines that cannot store anything, or were not ready for too long
+        self._unusable: set[str] = set()  # machines that cannot make any run, or were not ready for too long
+        self._failed_on: dict[str, set[str]] = {}  # machines on which a cell failed, by its key
         self._waiting: dict[str, float] = {}  # since when machines are not ready
         self._asked: dict[str, float] = {}  # when they said so last
 
     def run(self, machines: Sequence[Machine]) -> str:
         """Start runs until none is left, or the time is over; return the final state."""
         state = COMPLETE
-        self._workers = {name: machine.name for machine in machines for name in machine.workers}
+        self._workers = dict.fromkeys(self._cluster.asked, "")
+        self._workers |= {name: machine.name for machine in machines for name in machine.workers}
         try:
             with progress.task("runs", sum(self._queue.counts()), "runs") as task:
                 while True:
@@ -208,7 +210,7 @@ class _Running:
                 waiting.append(job)
                 in_time = False
                 break
-            name = job.machine or next(iter(free))
+            name = job.machine or self._place_of(job, free, present)
             self._queue.begin(job)
             if name not in free:  # its machine is busy, or temporarily missing
                 waiting.append(job)
@@ -219,6 +221,13 @@ class _Running:
         for job in reversed(waiting):
             self._queue.given_back(job)
         return in_time
+
+    def _place_of(self, job: Job, free: Mapping[str, str], present: Mapping[str, str]) -> str:
+        """The machine for a run: after a failure another one, if there is one, because the machine may be to blame."""
+        if not (failed := self._failed_on.get(job.cell.key)):
+            return next(iter(free))
+        others = [name for name in (*free, *present) if name not in failed]
+        return next(iter(others or free))
 
     def _submit(self, job: Job, address: str, left: float | None) -> Any:
         names = {"uid": self._campaign.entry.uid, "alias": self._campaign.entry.alias}
@@ -272,6 +281,7 @@ class _Running:
                 self._queue.given_back(job)
                 return
             progress.warn(f"{machine}: {job.cell}: {answer['error']}")
+            self._failed_on.setdefault(job.cell.key, set()).add(machine)
             self._queue.failed(job, " ".join(str(answer["error"]).split()), machine)
             return
         entry = take_home(self._session, answer, self._repository)

@@ -18,7 +18,7 @@ from ck_repo.campaign.recorded import Recorded, campaign_of
 from ck_repo.campaign.remote_venv import in_venv
 from ck_repo.campaign.settling import NotReadyError, at_once
 from ck_repo.contract.spec import AccuracyPart
-from ck_repo.errors import CKError, ConflictError, NotFoundError, OverTimeError, StorageError
+from ck_repo.errors import CKError, ConflictError, OverTimeError, StorageError
 from ck_repo.machine.platform import describe_platform
 from ck_repo.resolve.component import read_component
 from ck_repo.run.options import RunOptions
@@ -36,6 +36,10 @@ MEASUREMENT = "measurement"  # Dask's resource: a worker has one
 _ROOM = 1 << 20  # bytes that a run needs at least
 
 
+class UnfitError(ConflictError):
+    """This machine cannot make any run of the campaign."""
+
+
 def hello() -> dict[str, Any]:
     """A machine: its name, versions, clock and processor."""
     return {
@@ -51,7 +55,8 @@ def run_remote(task: Mapping[str, Any]) -> dict[str, Any]:
     """Make a run, and return its experiment as an archive with its digest; our errors are returned as data.
 
     A run that was made already, whose result did not arrive, is returned again. An answer with `unusable` says that the machine
-    is to blame, not the cell: it cannot store anything. One with `waits` says why the machine is not ready for a measurement.
+    is to blame, not the cell: it cannot store anything, or has another program. One with `waits` says why the machine is not
+    ready for a measurement.
     """
     try:
         with in_venv(task.get("venv")):
@@ -61,7 +66,7 @@ def run_remote(task: Mapping[str, Any]) -> dict[str, Any]:
     except OverTimeError as error:
         return {"error": error.what, "over_time": True, "machine": machine_name()}
     except CKError as error:
-        unusable = isinstance(error, StorageError) or _is_full()
+        unusable = isinstance(error, StorageError | UnfitError) or _is_full()
         return {**_as_data(error), "unusable": unusable}
 
 
@@ -136,13 +141,9 @@ def _program(session: Session, uid: str, digest: str) -> Entry:
     """The program with that UID, if it is identical to the one of the campaign."""
     found = next(iter(find(session.repositories, "program", uid)), None)
     if found is None:
-        raise NotFoundError(
-            f"{machine_name()} does not have the program {uid}", hint="install or pull the same repository there"
-        )
+        raise UnfitError(f"it does not have the program {uid}", hint="install or pull the same repository there")
     if read_component(found).digest != digest:
-        raise ConflictError(
-            f"{found.cid} on {machine_name()} differs from that of the campaign", hint="install the same version there"
-        )
+        raise UnfitError(f"its {found.cid} differs from that of the campaign", hint="install the same version there")
     return found
 
 

@@ -69,6 +69,86 @@ def test_a_cut_link_loses_nothing_and_counts_nothing_twice(log: Path, lab: Lab, 
     assert b"far was lost in a run" in err
 
 
+def test_a_link_that_passes_nothing_on_delays_a_run_and_no_more(log: Path, lab: Lab, ck_home: Path) -> None:
+    """The run ends meanwhile, and its experiment arrives when the network is back."""
+    link, gate = Link(lab.port), ck_home / "gate"
+    lab.worker("far", port=link.port, TOY_WAITS_FOR=str(gate))
+    await_workers(lab, "far")
+    process = begin(lab)
+    until(lambda: bool(made_runs(log)), process)
+    link.stall()
+    gate.touch()
+    there = Path(lab.machine("far")["CK_REPOS"]) / "local/experiment"
+    until(lambda: any(there.glob("[0-9a-f]*/meta.json")) or any(there.glob("[0-9a-f]*/.cm/meta.json")), process)
+    link.resume()
+    _, err = process.communicate(timeout=WAIT)
+    link.sever()
+    assert process.returncode == 0, err
+    assert b"was lost" not in err
+    assert len(experiments()) == len(made_runs(log)) == 2
+
+
+def test_a_machine_joins_and_one_that_does_not_measure_is_named(log: Path, lab: Lab, ck_home: Path) -> None:
+    gate = ck_home / "gate"
+    lab.worker("one", TOY_WAITS_FOR=str(gate))
+    lab.worker("plain", measures=False)
+    await_workers(lab, "one", "plain")
+    process = begin(lab)
+    until(lambda: bool(made_runs(log)), process)
+    lab.worker("two")
+    until(lambda: len(made_runs(log)) == 2, process)  # the first run still waits
+    gate.touch()
+    _, err = process.communicate(timeout=WAIT)
+    assert process.returncode == 0, err
+    assert sorted(entry.meta()["campaign"]["machine"] for entry in experiments()) == ["one", "two"]
+    assert b"two has joined" in err
+    assert err.count(b"is skipped: it was started without --resources measurement=1") == 1
+
+
+def test_a_machine_with_another_program_is_left_out_and_the_others_make_its_runs(
+    ck: Callable[..., Any], log: Path, lab: Lab
+) -> None:
+    file = Path(lab.machine("other")["CK_REPOS"]) / "local/program/toy-bench/toy_harness/__main__.py"
+    file.write_text(file.read_text() + "\n")
+    lab.worker("other")
+    lab.worker("same")
+    await_workers(lab, "other", "same")
+    done = ck(*SWEEP, f"--cluster={lab.address}")
+    assert (done.json["made"], done.json["left"]) == (2, 0), done.err
+    assert {row["machine"] for row in done.json["rows"]} == {"same"}
+    assert "other is skipped from now on: its program:toy-bench differs from that of the campaign" in done.err
+
+
+def test_a_cell_that_fails_on_one_machine_is_run_on_another(ck: Callable[..., Any], log: Path, lab: Lab) -> None:
+    lab.worker("bad", TOY_FAILS="1,4")
+    lab.worker("good")
+    await_workers(lab, "bad", "good")
+    done = ck(*SWEEP, f"--cluster={lab.address}")
+    assert (done.json["made"], done.json["left"]) == (2, 0), done.err
+    assert {row["machine"] for row in done.json["rows"]} == {"good"}
+
+
+def test_a_cell_that_ends_every_worker_is_dropped(
+    ck: Callable[..., Any], log: Path, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without machines the command ends after a while, and leaves the run for the next call."""
+    monkeypatch.setattr("ck_repo.campaign.distribute._TRIES", 1)
+    monkeypatch.setattr("ck_repo.campaign.distribute._AWAY", 0.1)
+    for name in ("one", "two"):
+        lab.worker(name, TOY_KILLS_WITH="4")
+    await_workers(lab, "one", "two")
+    done = ck(*SWEEP, f"--cluster={lab.address}", "--exclude=batch_size=1")
+    assert done.code == 7
+    assert done.json["left"] == 0
+    assert "failed 2 times: its worker died 1 times" in done.json["error"]
+    monkeypatch.setattr("ck_repo.campaign.distribute._TRIES", 3)
+    lab.worker("three", TOY_KILLS_WITH="4")
+    await_workers(lab, "three")
+    done = ck(*SWEEP, f"--cluster={lab.address}", "--exclude=batch_size=1")
+    assert (done.json["state"], done.json["left"]) == ("machines gone", 1)
+    assert "three was lost in a run of batch_size 4" in done.err
+
+
 def test_a_scheduler_that_is_killed_is_started_again(ck: Callable[..., Any], log: Path, lab: Lab, ck_home: Path) -> None:
     """The command goes on with the new scheduler, or ends after a minute without one and is continued by the same command."""
     gate = ck_home / "gate"

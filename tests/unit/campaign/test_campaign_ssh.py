@@ -119,6 +119,21 @@ def test_hosts_that_can_be_used_make_the_runs_and_the_others_are_named(
     assert not list((ck_home / "one/CK").glob(".worker*"))  # the certificates are gone with the worker
 
 
+@NEEDS
+def test_a_host_that_does_not_answer_is_skipped(
+    ck: Callable[..., Any], server: Sshd, ck_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ck_repo.campaign.ssh._ANSWER", 0.5)
+    slow = ck_home / "slow-python"
+    slow.write_text("#!/bin/sh\nexec cat > /dev/null\n")  # until the connection ends
+    slow.chmod(0o755)
+    hosts = server.hosts({"name": "slow", "python": str(slow)})
+    done = ck(*SWEEP, f"--cluster=ssh:{yaml_file(ck_home / 'hosts.yaml', hosts)}")
+    assert done.code == 7
+    assert "slow is skipped: it did not answer within 0 s" in done.err
+    assert "no host can be used" in done.json["error"]
+
+
 def _hiding(home: Path) -> Path:
     """A folder whose `ck_repo` cannot be imported."""
     (home / "hiding/ck_repo").mkdir(parents=True)
