@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ck_repo.actions.campaign import campaign_answer
+from ck_repo.actions.campaign import REPORT, campaign_answer, with_page
 from ck_repo.actions.declare import Actions, Answer, Option, action
 from ck_repo.actions.entry_data import row_of
 from ck_repo.actions.entry_selection import one
@@ -57,6 +57,7 @@ ACTIONS: Actions = {}
         Option("each", "`machine`: every combination is run on each machine of the cluster", value="machine"),
         *declared(),
         Option("record_repo", "the repository to record in (default local)", value="NAME"),
+        REPORT,
         DRY_RUN,
         TRUST,
     ],
@@ -67,6 +68,7 @@ def sweep_program(request: Request) -> Answer:
     from ck_repo.campaign.cluster import connected, read_place
     from ck_repo.campaign.distribute import distribute
     from ck_repo.campaign.sweep import sweep
+    from ck_repo.report.requirements import ensure_packages
     from ck_repo.run.pipeline import check_device
 
     program = one(request)
@@ -82,6 +84,8 @@ def sweep_program(request: Request) -> Answer:
     venv_file = given_venv_file(request, cluster=place is not None, venv=varied)
     if request.flag("dry_run"):
         return _foreseen(request, program, definition)
+    if request.flag("report"):
+        ensure_packages()  # check before the runs that the report can be written
     repository = request.text("record_repo")
     if place:
         with connected(request.session, place, request.text("certificates"), every=definition.each_machine) as cluster:
@@ -108,7 +112,7 @@ def _outcome(request: Request, campaign: Campaign, outcome: Outcome) -> Answer:
     lines = [*answer.lines, "", f"{outcome.made} runs made{found}: `ck show {campaign.entry.cid}`"]
     if outcome.left:
         lines.append(f"{outcome.left} runs are left ({outcome.state}); the same command continues")
-    return Answer(data, lines)
+    return with_page(request, campaign, Answer(data, lines))
 
 
 def read_asked(request: Request) -> Asked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ck_repo.actions.campaign import REPORT, with_page
 from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry_data import row_of
 from ck_repo.actions.entry_selection import one
@@ -42,6 +43,7 @@ _TRIALS, _PAIRS = 24, 5
         *READINESS,
         Option("name", "name of the campaign (default: tune- and a digest of its definition)", value="NAME"),
         *declared(*(row.name for row in RUN_OPTIONS if row.name not in _SET_BY_GOAL)),
+        REPORT,
         DRY_RUN,
         TRUST,
     ],
@@ -59,6 +61,7 @@ def tune_program(request: Request) -> Answer:
     from ck_repo.campaign.verdict_lines import verdict_lines
     from ck_repo.machine.python_packages import site_packages
     from ck_repo.models.backends import read_backends
+    from ck_repo.report.requirements import ensure_packages
     from ck_repo.run.pipeline import check_device
     from ck_repo.run.prepare import prepare
 
@@ -84,6 +87,8 @@ def tune_program(request: Request) -> Answer:
         head = f"{', '.join(names)}: {trials} trials among {space.size} combinations"
         return Answer(data, [head, "", *table_lines(("searched", "values"), searched)])
     optional("optuna", "tune")
+    if request.flag("report"):
+        ensure_packages()
     name = request.text("name")
     campaign = open_campaign(
         request.session,
@@ -101,4 +106,4 @@ def tune_program(request: Request) -> Answer:
         "front": [vars(row) for row in study.front()],
         "verdicts": {name: verdict.as_data() for name, verdict in verdicts.items()},
     }
-    return Answer(data, [f"{campaign.entry.cid}:", *verdict_lines(campaign.entry.meta())])
+    return with_page(request, campaign, Answer(data, [f"{campaign.entry.cid}:", *verdict_lines(campaign.entry.meta())]))
