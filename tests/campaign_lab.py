@@ -31,10 +31,18 @@ main()
 
 
 class Lab:
-    """The cluster of the repositories that CK_REPOS names, which have the toy benchmark and certificates."""
+    """The cluster of the repositories that CK_REPOS names, which have the toy benchmark and certificates.
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
+    Parameters
+    ----------
+    host
+        The address of the scheduler.
+    within
+        Words before the scheduler's command.
+    """
+
+    def __init__(self, home: Path, host: str = "127.0.0.1", within: Sequence[str] = ()) -> None:
+        self.home, self.host, self.within = home, host, within
         self.words = worker_words(certificates(Session()))
         self.processes: list[subprocess.Popen[bytes]] = []
         self.port = 0
@@ -42,14 +50,14 @@ class Lab:
     @property
     def address(self) -> str:
         """Of the scheduler."""
-        return f"tls://127.0.0.1:{self.port}"
+        return f"tls://{self.host}:{self.port}"
 
     def scheduler(self) -> subprocess.Popen[bytes]:
         """Start the scheduler; a second one has the port of the first."""
         file = self.home / "scheduler.json"
         file.unlink(missing_ok=True)
-        words = ["--protocol", "tls", "--host", "127.0.0.1", "--port", str(self.port), "--scheduler-file", str(file)]
-        command = [sys.executable, "-m", "dask", "scheduler", *words, "--no-dashboard", *self.words]
+        words = ["--protocol", "tls", "--host", self.host, "--port", str(self.port), "--scheduler-file", str(file)]
+        command = [*self.within, sys.executable, "-m", "dask", "scheduler", *words, "--no-dashboard", *self.words]
         process = self._begin(command, "scheduler", {})
         until(lambda: file.exists() and bool(file.read_text()), process)
         self.port = int(json.loads(file.read_text())["address"].rpartition(":")[2])
@@ -60,7 +68,14 @@ class Lab:
         return copied_machine(self.home / name, name)
 
     def worker(
-        self, name: str, *, before: Sequence[str] = (), port: int = 0, measures: bool = True, **variables: str
+        self,
+        name: str,
+        *,
+        before: Sequence[str] = (),
+        port: int = 0,
+        measures: bool = True,
+        host: str = "127.0.0.1",
+        **variables: str,
     ) -> subprocess.Popen[bytes]:
         """Start a worker.
 
@@ -72,11 +87,13 @@ class Lab:
             Of what stands between worker and scheduler; the scheduler's own by default.
         measures
             Whether it has the resource for measurements.
+        host
+            The address of the worker.
         """
         options = ["--nthreads", "1", "--memory-limit", "0", "--no-dashboard", "--name", name]
         options += ["--resources", "measurement=1"] if measures else []
-        address = f"tls://127.0.0.1:{port or self.port}"
-        options += ["--host", "127.0.0.1", "--no-nanny", *self.words]
+        address = f"tls://{self.host}:{port or self.port}"
+        options += ["--host", host, "--no-nanny", *self.words]
         command = [*before, sys.executable, "-c", _WORKER, "worker", address, *options]
         return self._begin(command, name, {**self.machine(name), **variables})
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from campaign_lab import WAIT, Lab, Link, await_workers, can_mount, until
-from toy_benchmark import made_runs
+from network_hosts import network
+from toy_benchmark import made_runs, toy_benchmark
 
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
@@ -30,8 +31,8 @@ def experiments() -> list[Entry]:
 
 
 def begin(lab: Lab, *words: str) -> subprocess.Popen[bytes]:
-    """The command in a process of its own."""
-    command = [sys.executable, "-m", "ck_repo", *SWEEP, f"--cluster={lab.address}", *words]
+    """The command in a process of its own, where the scheduler is."""
+    command = [*lab.within, sys.executable, "-m", "ck_repo", *SWEEP, f"--cluster={lab.address}", *words]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
@@ -79,13 +80,42 @@ def test_a_link_that_passes_nothing_on_delays_a_run_and_no_more(log: Path, lab: 
     link.stall()
     gate.touch()
     there = Path(lab.machine("far")["CK_REPOS"]) / "local/experiment"
-    until(lambda: any(there.glob("[0-9a-f]*/meta.json")) or any(there.glob("[0-9a-f]*/.cm/meta.json")), process)
+    until(lambda: any(there.glob("[0-9a-f]*/.cm/meta.json")), process)
     link.resume()
     _, err = process.communicate(timeout=WAIT)
     link.sever()
     assert process.returncode == 0, err
     assert b"was lost" not in err
     assert len(experiments()) == len(made_runs(log)) == 2
+
+
+def test_four_hosts_of_which_one_is_cut_off(ck: Callable[..., Any], log: Path, ck_home: Path) -> None:
+    """Each has an address of its own. What a host finishes while its packets are lost is neither lost nor repeated."""
+    toy_benchmark()
+    assert ck("create", "cluster").code == 0
+    gate, names = ck_home / "gate", ("one", "two", "three", "far")
+    with network() as net:
+        if net is None:
+            pytest.skip("needs ip, unshare and nsenter, to make network namespaces")
+        lab = Lab(ck_home, net.address, net.hub)
+        try:
+            lab.scheduler()
+            for name in names:
+                before, address = net.host(name)
+                lab.worker(name, before=before, host=address, TOY_WAITS_FOR=str(gate))
+            process = begin(lab, "--over.threads=1,2")
+            until(lambda: len(made_runs(log)) == len(names), process)  # all machines have a run
+            net.cut("far")
+            gate.touch()
+            there = Path(lab.machine("far")["CK_REPOS"]) / "local/experiment"
+            until(lambda: any(there.glob("[0-9a-f]*/.cm/meta.json")), process)
+            net.restore("far")
+            _, err = process.communicate(timeout=WAIT)
+        finally:
+            lab.stop()
+    assert process.returncode == 0, err
+    assert {entry.meta()["campaign"]["machine"] for entry in experiments()} == set(names)
+    assert len(experiments()) == len(made_runs(log)) == 4
 
 
 def test_a_machine_joins_and_one_that_does_not_measure_is_named(log: Path, lab: Lab, ck_home: Path) -> None:
