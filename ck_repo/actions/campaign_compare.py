@@ -109,7 +109,15 @@ def _side(session: Session, entry: Entry) -> Side:
 
 
 def _lines(found: Sequence[Comparison], *, every: bool) -> list[str]:
-    from ck_repo.campaign.comparison_table import SPARE, heading, pairs_table, remarks, settings_table, summary
+    from ck_repo.campaign.comparison_table import (
+        SPARE,
+        heading,
+        pairs_table,
+        remarks,
+        settings_table,
+        summary,
+        without_pairs,
+    )
 
     lines: list[str] = []
     for each in found:
@@ -120,7 +128,7 @@ def _lines(found: Sequence[Comparison], *, every: bool) -> list[str]:
         elif each.settings:
             lines.append(f"all {len(each.settings)} settings are equal")
         if not each.pairs:
-            lines.append("no cell of the two has the same options, apart from those above")
+            lines.append(without_pairs(each))
             continue
         header, rows = pairs_table(each)
         lines += ["", *fitted_table_lines(header, rows, SPARE)]

@@ -186,7 +186,8 @@ def compare_within(side: Side, machine: str = "", cell: Mapping[str, Sequence[An
     """
     reference = _reference(side, machine)
     others = [name for name in side.machines if name != reference]
-    by_machine = {name: [row for row in side.rows if row.machine == name] for name in (reference, *others)}
+    nowhere = () if others else ("",)  # cells without a run have no machine
+    by_machine = {name: [row for row in side.rows if row.machine in (name, *nowhere)] for name in (reference, *others)}
     found = [_compared(MACHINES, reference, name, by_machine[reference], by_machine[name], _key()) for name in others]
     bases = {name: base for name, rows in by_machine.items() if (base := _base(rows, cell or {}))}
     if not bases:

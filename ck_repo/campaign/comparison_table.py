@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from ck_repo.campaign.comparison import CELLS, EXPERIMENT, FASTER, SLOWER, UNCLEAR, UNKNOWN, Comparison, Pair
+from ck_repo.campaign.comparison import CELLS, EXPERIMENT, FASTER, MACHINES, SLOWER, UNCLEAR, UNKNOWN, Comparison, Pair
 from ck_repo.campaign.results_table import figure_text
 
 SPARE = ("mAP", "95 % interval")  # columns that a narrow table drops, in this order
@@ -46,6 +46,13 @@ def pairs_table(found: Comparison) -> tuple[list[str], list[tuple[str, ...]]]:
         )
         for pair in found.pairs
     ]
+
+
+def without_pairs(found: Comparison) -> str:
+    """Why nothing is compared."""
+    if found.kind == MACHINES:
+        return "no cell was run on both machines: `ck sweep --each=machine` runs every cell on each"
+    return "no cell of the two campaigns has the same options"
 
 
 def summary(found: Comparison) -> str:

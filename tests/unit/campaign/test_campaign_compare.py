@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ck_repo.campaign.comparison import CELLS, FASTER, MACHINES, SLOWER, UNCLEAR, Pair, Side, compare_sides, compare_within
-from ck_repo.campaign.comparison_table import pairs_table, summary
+from ck_repo.campaign.comparison_table import pairs_table, summary, without_pairs
 from ck_repo.campaign.matrix import Cell, cell_of
 from ck_repo.campaign.results import Row
 from ck_repo.errors import NotFoundError
@@ -132,6 +132,14 @@ def test_campaigns_on_other_machines_are_compared_with_one_of_the_first() -> Non
     assert [(each.machine, each.first) for each in compare_sides(first, shared)] == [("b", "campaign:x")]
     with pytest.raises(NotFoundError, match="has no result of the machine c"):
         compare_sides(first, other, "c")
+
+
+def test_cells_without_a_result_are_named() -> None:
+    failed = replace(result(LARGE, ""), why="failed 2 times: no memory")
+    (found,) = compare_within(Side("campaign:x", (result(SMALL, "a", 10.0), failed)))
+    assert [pair.why for pair in found.pairs] == ["failed 2 times: no memory"]
+    first, *_ = compare_within(Side("campaign:x", (result(SMALL, "a", 10.0), result(LARGE, "b", 10.0))))
+    assert without_pairs(first) == "no cell was run on both machines: `ck sweep --each=machine` runs every cell on each"
 
 
 def test_the_cell_of_reference_is_the_first_that_is_complete() -> None:
