@@ -136,4 +136,5 @@ def _lines(found: Sequence[Comparison], *, every: bool) -> list[str]:
             lines += ["", total]
         if any(each.alone):
             lines.append(f"without a counterpart: {each.alone[0]} results of {each.first}, {each.alone[1]} of {each.other}")
-    return [*lines[1:], "", *remarks(found)]
+    more = remarks(found)
+    return [*lines[1:], *(["", *more] if more else [])]

@@ -282,7 +282,7 @@ class _Running:
                 return
             progress.warn(f"{machine}: {job.cell}: {answer['error']}")
             self._failed_on.setdefault(job.cell.key, set()).add(machine)
-            self._queue.failed(job, " ".join(str(answer["error"]).split()), machine)
+            self._queue.failed(job, str(answer["error"]), machine)
             return
         entry = take_home(self._session, answer, self._repository)
         self._estimates.note(job.options, float(answer["seconds"]))

@@ -9,6 +9,7 @@ from typing import Any
 
 from ck_repo.campaign.measuring import measuring
 from ck_repo.campaign.queue import Job
+from ck_repo.errors import CKError
 from ck_repo.run.pipeline import RunRecord, execute
 from ck_repo.run.prepare import prepare
 from ck_repo.session import Session
@@ -20,6 +21,12 @@ TAG = "campaign"
 def machine_name() -> str:
     """The name of this machine in tables: CK_MACHINE, or its host name."""
     return os.environ.get("CK_MACHINE") or platform.node() or "localhost"
+
+
+def failure(error: CKError) -> str:
+    """What failed, with the last line of its log, in one line."""
+    last = error.tail.rpartition("\n")[2].strip()
+    return " ".join((error.what + (f": {last}" if last else "")).split())
 
 
 def carry_out(

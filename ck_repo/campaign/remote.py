@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from ck_repo import __version__
-from ck_repo.campaign.job import carry_out, machine_name
+from ck_repo.campaign.job import carry_out, failure, machine_name
 from ck_repo.campaign.matrix import Cell
 from ck_repo.campaign.measuring import measuring
 from ck_repo.campaign.queue import Job
@@ -79,9 +79,8 @@ def _is_full() -> bool:
 
 
 def _as_data(error: CKError) -> dict[str, Any]:
-    """What failed, with the last line of its log."""
-    last = error.tail.rpartition("\n")[2].strip()
-    return {"error": error.what + (f": {last}" if last else ""), "hint": error.hint, "machine": machine_name()}
+    """What failed, for the scheduler's side."""
+    return {"error": failure(error), "hint": error.hint, "machine": machine_name()}
 
 
 def _run(task: Mapping[str, Any]) -> dict[str, Any]:

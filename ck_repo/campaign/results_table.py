@@ -49,9 +49,13 @@ def table(rows: Sequence[Row], values: Sequence[str]) -> tuple[list[str], list[t
 
 def _remark(row: Row) -> str:
     """Why there are no further runs, and how many of them were disturbed."""
-    why = row.why if len(row.why) <= _WIDEST else f"{row.why[: _WIDEST - 1]}…"
     disturbed = f"{row.disturbed} on a busy, hot or throttled machine" if row.disturbed else ""
-    return "; ".join(filter(None, (disturbed, why)))
+    return "; ".join(filter(None, (disturbed, shortened(row.why))))
+
+
+def shortened(why: str) -> str:
+    """A reason, cut if it is long."""
+    return why if len(why) <= _WIDEST else f"{why[: _WIDEST - 1]}…"
 
 
 def by_machine(rows: Sequence[Row]) -> tuple[list[str], list[tuple[str, ...]]]:

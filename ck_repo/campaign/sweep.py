@@ -10,7 +10,7 @@ from ck_repo import progress
 from ck_repo.campaign.campaign import Campaign
 from ck_repo.campaign.definition import Limits
 from ck_repo.campaign.estimate import Estimates
-from ck_repo.campaign.job import carry_out, machine_name
+from ck_repo.campaign.job import carry_out, failure, machine_name
 from ck_repo.campaign.journal import BEGUN, STOPPED, Event, Journal
 from ck_repo.campaign.planning import ENDS_ALL, Planned, install_all, plan_cells
 from ck_repo.campaign.queue import Job, Queue
@@ -156,8 +156,8 @@ def _run(
             return False
         queue.failed(job, error.what, machine_name())
     except CKError as error:
-        progress.warn(f"{job.cell}: {error.what}")
-        queue.failed(job, " ".join(error.what.split()), machine_name())
+        progress.warn(f"{job.cell}: {failure(error)}")
+        queue.failed(job, failure(error), machine_name())
     else:
         seconds = time.monotonic() - started
         estimates.note(job.options, seconds)

@@ -87,7 +87,9 @@ def test_what_cannot_be_compared_is_refused(ck: Callable[..., Any], log: Path, w
 
 def test_a_campaign_without_results_is_refused(ck: Callable[..., Any], log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOY_FAILS", "1")
-    assert ck(*SWEEP, "--over.batch_size=1", "--name=mine").code == 7
+    failed = ck(*SWEEP, "--over.batch_size=1", "--name=mine")
+    assert failed.code == 7
+    assert "this batch does not fit into memory" in failed.json["error"]
     done = ck("compare", "campaign:mine")
     assert done.code == 16
     assert "campaign:mine has no result yet" in done.err
