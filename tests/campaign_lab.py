@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from cluster_machines import copied_machine
+from cluster_machines import PATHS, copied_machine
 
 from ck_repo.campaign.certificates import certificates, worker_words
 from ck_repo.session import Session
@@ -31,10 +32,18 @@ main()
 
 
 class Lab:
-    """The cluster of the repositories that CK_REPOS names, which have the toy benchmark and certificates."""
+    """The cluster of the repositories that CK_REPOS names, which have the toy benchmark and certificates.
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
+    Parameters
+    ----------
+    host
+        The address of the scheduler.
+    within
+        Words before the scheduler's command.
+    """
+
+    def __init__(self, home: Path, host: str = "127.0.0.1", within: Sequence[str] = ()) -> None:
+        self.home, self.host, self.within = home, host, within
         self.words = worker_words(certificates(Session()))
         self.processes: list[subprocess.Popen[bytes]] = []
         self.port = 0
@@ -42,14 +51,14 @@ class Lab:
     @property
     def address(self) -> str:
         """Of the scheduler."""
-        return f"tls://127.0.0.1:{self.port}"
+        return f"tls://{self.host}:{self.port}"
 
     def scheduler(self) -> subprocess.Popen[bytes]:
         """Start the scheduler; a second one has the port of the first."""
         file = self.home / "scheduler.json"
         file.unlink(missing_ok=True)
-        words = ["--protocol", "tls", "--host", "127.0.0.1", "--port", str(self.port), "--scheduler-file", str(file)]
-        command = [sys.executable, "-m", "dask", "scheduler", *words, "--no-dashboard", *self.words]
+        words = ["--protocol", "tls", "--host", self.host, "--port", str(self.port), "--scheduler-file", str(file)]
+        command = [*self.within, sys.executable, "-m", "dask", "scheduler", *words, "--no-dashboard", *self.words]
         process = self._begin(command, "scheduler", {})
         until(lambda: file.exists() and bool(file.read_text()), process)
         self.port = int(json.loads(file.read_text())["address"].rpartition(":")[2])
@@ -59,7 +68,16 @@ class Lab:
         """The environment of a machine."""
         return copied_machine(self.home / name, name)
 
-    def worker(self, name: str, *, before: Sequence[str] = (), port: int = 0, **variables: str) -> subprocess.Popen[bytes]:
+    def worker(
+        self,
+        name: str,
+        *,
+        before: Sequence[str] = (),
+        port: int = 0,
+        measures: bool = True,
+        host: str = "127.0.0.1",
+        **variables: str,
+    ) -> subprocess.Popen[bytes]:
         """Start a worker.
 
         Parameters
@@ -68,18 +86,22 @@ class Lab:
             Words before the command.
         port
             Of what stands between worker and scheduler; the scheduler's own by default.
+        measures
+            Whether it has the resource for measurements.
+        host
+            The address of the worker.
         """
-        options = ["--nthreads", "1", "--resources", "measurement=1", "--memory-limit", "0", "--no-dashboard", "--name", name]
-        address = f"tls://127.0.0.1:{port or self.port}"
-        options += ["--host", "127.0.0.1", "--no-nanny", *self.words]
+        options = ["--nthreads", "1", "--memory-limit", "0", "--no-dashboard", "--name", name]
+        options += ["--resources", "measurement=1"] if measures else []
+        address = f"tls://{self.host}:{port or self.port}"
+        options += ["--host", host, "--no-nanny", *self.words]
         command = [*before, sys.executable, "-c", _WORKER, "worker", address, *options]
         return self._begin(command, name, {**self.machine(name), **variables})
 
     def _begin(self, command: Sequence[str], name: str, variables: dict[str, str]) -> subprocess.Popen[bytes]:
-        paths = os.pathsep.join([str(_ROOT), str(_ROOT / "tests")])
         with (self.home / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                command, env={**os.environ, "PYTHONPATH": paths, **variables}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                command, env={**os.environ, "PYTHONPATH": PATHS, **variables}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
         self.processes.append(process)
@@ -91,6 +113,13 @@ class Lab:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait(WAIT)
+
+
+def can_mount() -> bool:
+    """Whether this user may mount file systems in a namespace of its own."""
+    if shutil.which("unshare") is None:
+        return False
+    return subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True).returncode == 0
 
 
 def until(condition: Callable[[], bool], process: subprocess.Popen[bytes] | None = None) -> None:
@@ -116,6 +145,14 @@ class Link:
         self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == b"ready\n"
+
+    def stall(self) -> None:
+        """Pass nothing on, without ending connections."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Pass on what was held back."""
+        self._process.send_signal(signal.SIGCONT)
 
     def sever(self) -> None:
         """End all connections, and refuse new ones."""

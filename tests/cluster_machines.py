@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
+import yaml
 from bare_venv import bare_venv
+
+_ROOT = Path(__file__).resolve().parents[1]
+PATHS = os.pathsep.join([str(_ROOT), str(_ROOT / "tests")])  # PYTHONPATH of workers
 
 
 def copied_machine(folder: Path, name: str) -> dict[str, str]:
@@ -23,3 +28,9 @@ def copied_machine(folder: Path, name: str) -> dict[str, str]:
         "CK_TOOLS": str(folder / "T"),
         "CK_MEASUREMENT_LOCK": str(folder / "lock"),
     }
+
+
+def yaml_file(path: Path, content: Any) -> Path:
+    """Write a YAML file, and return its path."""
+    path.write_text(yaml.safe_dump(content))
+    return path

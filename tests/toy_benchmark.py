@@ -24,6 +24,7 @@ part_text = f" part {part['index']}" if part else ""
 batch, threads = spec["batch_size"] or 1, spec["threads"] or 1
 fast, backend = spec["model"]["name"] == "toy-fast", spec["model"]["backend"]
 rate = 10.0 * threads * (1 + batch / 10) * (2 if fast else 1) * {"quick": 3, "wrong": 9}.get(backend, 1)
+rate *= float(os.environ.get("TOY_SPEED", "1"))
 log = os.environ.get("TOY_LOG")
 if log:
     with open(log, "a") as file:
@@ -38,6 +39,9 @@ failing = Path(os.environ.get("TOY_PART_FAILS", "/nowhere"))  # a file with the 
 if part and failing.exists() and failing.read_text() in (str(part["index"]), "always"):
     failing.write_text("always" if failing.read_text() == "always" else "")
     sys.exit("this part does not work")
+if str(batch) in os.environ.get("TOY_KILLS_WITH", "").split(","):
+    os.kill(os.getppid(), 9)
+    time.sleep(600)
 doomed = Path(os.environ.get("TOY_KILLS", "/nowhere"))  # a file: the first run ends the worker's parent with the worker
 if doomed.exists():
     doomed.unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ck_repo.session import Session
 
 ACTIONS: Actions = {}
+REPORT = Option("report", "write the campaign's page at the end, too, as `ck report campaign:NAME` does", kind="flag")
 
 
 @action(
@@ -101,20 +103,42 @@ def show(request: Request) -> Answer:
 def report(request: Request) -> Answer:
     """Write the page of a campaign."""
     from ck_repo.campaign.campaign import read_campaign
+
+    campaign = read_campaign(one(request))
+    done = page_answer(
+        request.session,
+        campaign,
+        output=request.text("output"),
+        runs=request.text("runs") or "front",
+        overwrite=request.flag("overwrite"),
+    )
+    if request.flag("open"):
+        show_page(Path(str(done.data["path"])))
+    return done
+
+
+def page_answer(
+    session: Session, campaign: Campaign, *, output: str = "", runs: str = "front", overwrite: bool = False
+) -> Answer:
+    """Write the page of a campaign."""
     from ck_repo.report.requirements import ensure_packages
 
-    entry = one(request)
-    campaign = read_campaign(entry)
     ensure_packages()
     from ck_repo.campaign.report import write_campaign
 
-    output = Path(request.text("output") or f"ck-report-{entry.alias}.html").expanduser().absolute()
-    runs = request.text("runs") or "front"
-    done = write_campaign(request.session, campaign, output, runs=runs, overwrite=request.flag("overwrite"))
-    if request.flag("open"):
-        show_page(done.path)
+    entry = campaign.entry
+    path = Path(output or f"ck-report-{entry.alias}.html").expanduser().absolute()
+    done = write_campaign(session, campaign, path, runs=runs, overwrite=overwrite)
     lines = [f"report: {done.path} ({done.size / 1e6:.1f} MB)", *(f"note: {text}" for text in done.left_out)]
     return Answer({**row_of(entry), "path": str(done.path), "bytes": done.size, "notes": list(done.left_out)}, lines)
+
+
+def with_page(request: Request, campaign: Campaign, answer: Answer) -> Answer:
+    """The answer of a command, with the campaign's page if `--report` is given."""
+    if not request.flag("report"):
+        return answer
+    done = page_answer(request.session, campaign)
+    return replace(answer, data={**answer.data, "report": done.data["path"]}, lines=[*answer.lines, *done.lines])
 
 
 def campaign_answer(session: Session, campaign: Campaign) -> Answer:

@@ -24,7 +24,7 @@ _MODULES = {
     "env_templates": ("env_templates", "templates of environments (also venv.template)"),
     "program": ("program", "benchmarks: run, explain, sweep, tune"),
     "experiment": ("experiment", "recorded runs: list, show, find"),
-    "campaign": ("campaign", "matrices of runs and searches for settings: list, show"),
+    "campaign": ("campaign", "matrices of runs and searches for settings: list, show, compare"),
     "cluster": ("cluster", "clusters for campaigns: create certificates"),
     "submission": ("submission", "submission trees: check, import, reproduce, summarize"),
     "performance": ("performance", "the highest target that a system reaches"),
@@ -43,6 +43,7 @@ _MORE = {
     "package": ("package_about", "package_author"),
     "env": ("env_shell",),
     "experiment": ("experiment_report",),
+    "campaign": ("campaign_compare",),
 }
 # synonyms of actions, the same in every module
 _SPELLINGS = {

@@ -159,7 +159,7 @@ def _recorded(entry: Entry) -> str:
         return ""
 
 
-def _ours(entry: Entry, verb: str) -> Entry:
+def ours(entry: Entry, verb: str) -> Entry:
     """An experiment recorded by this package; one of stock CK, or with wrong types, is refused."""
     from ck_repo.experiments.meta import read_meta
     from ck_repo.stock.experiment import refuse_stock_experiment
@@ -213,7 +213,7 @@ def replay(request: Request) -> Answer:
     from ck_repo.reproduce import replay as replaying
     from ck_repo.reproduce.verdict import USUAL, Tolerances, verdict_lines
 
-    entry = _ours(one(request), "replayed")
+    entry = ours(one(request), "replayed")
     if request.flag("dry_run"):
         foreseen = replaying.foresee(request.session, entry)
         return Answer({**row_of(entry), **foreseen.as_data()}, foreseen.lines())
@@ -247,13 +247,14 @@ def replay(request: Request) -> Answer:
     "compare",
     "compare experiments with the first, or one experiment with published results",
     example="ck compare experiment:mlperf-result1 experiment:mlperf-result2",
-    usage="ck compare experiment:A experiment:B … | ck compare experiment:A --published",
+    usage="ck compare experiment:A experiment:B|campaign:B … | ck compare experiment:A --published",
     options=[
         Option("published", "compare with published results of the same model and scenario, from all rounds", kind="flag"),
         Option("round", "with --published: only results of this round", choices=ROUND.choices, value=ROUND.value),
         Option("all", "also show equal properties", kind="flag"),
     ],
     more_entries=True,
+    module_implied=True,
 )
 def compare(request: Request) -> Answer:
     """Compare experiments."""
@@ -264,12 +265,16 @@ def compare(request: Request) -> Answer:
     from ck_repo.rounds.round import load_round
     from ck_repo.store.search import load
 
+    if any(row.entry and row.module == "campaign" for row in request.more) and not request.flag("published"):
+        from ck_repo.actions.campaign_compare import compared as compare_with_campaigns
+
+        return compare_with_campaigns(request)
     entries = [one(request)]
     for row in request.more:
         if row.entry and row.module != "experiment":
             raise UsageError(f"{row.text} is not an experiment")
         entries.append(load(request.session.repositories, "experiment", row.entry or row.module, row.repository))
-    entries = [_ours(entry, "compared") for entry in entries]
+    entries = [ours(entry, "compared") for entry in entries]
     if request.flag("published"):
         if len(entries) > 1:
             raise UsageError("--published compares a single experiment with published results", hint="give one experiment")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ck_repo.actions.campaign import campaign_answer
+from ck_repo.actions.campaign import REPORT, campaign_answer, with_page
 from ck_repo.actions.declare import Actions, Answer, Option, action
 from ck_repo.actions.entry_data import row_of
 from ck_repo.actions.entry_selection import one
 from ck_repo.actions.machine_venv import VENV_FILES, given_venv_file
 from ck_repo.actions.package import DRY_RUN, TRUST
+from ck_repo.actions.readiness import READINESS, read_settling
 from ck_repo.actions.request import Request
 from ck_repo.actions.run_options import declared, run_options
 from ck_repo.errors import RunError, UsageError
@@ -45,6 +46,7 @@ ACTIONS: Actions = {}
             kind="number",
             minimum=0,
         ),
+        *READINESS,
         Option(
             "cluster",
             "machines that make the runs: local, local:2, ssh:HOSTS.yaml or tls://HOST:PORT of a scheduler",
@@ -55,6 +57,7 @@ ACTIONS: Actions = {}
         Option("each", "`machine`: every combination is run on each machine of the cluster", value="machine"),
         *declared(),
         Option("record_repo", "the repository to record in (default local)", value="NAME"),
+        REPORT,
         DRY_RUN,
         TRUST,
     ],
@@ -65,6 +68,7 @@ def sweep_program(request: Request) -> Answer:
     from ck_repo.campaign.cluster import connected, read_place
     from ck_repo.campaign.distribute import distribute
     from ck_repo.campaign.sweep import sweep
+    from ck_repo.report.requirements import ensure_packages
     from ck_repo.run.pipeline import check_device
 
     program = one(request)
@@ -80,6 +84,8 @@ def sweep_program(request: Request) -> Answer:
     venv_file = given_venv_file(request, cluster=place is not None, venv=varied)
     if request.flag("dry_run"):
         return _foreseen(request, program, definition)
+    if request.flag("report"):
+        ensure_packages()  # check before the runs that the report can be written
     repository = request.text("record_repo")
     if place:
         with connected(request.session, place, request.text("certificates"), every=definition.each_machine) as cluster:
@@ -106,7 +112,7 @@ def _outcome(request: Request, campaign: Campaign, outcome: Outcome) -> Answer:
     lines = [*answer.lines, "", f"{outcome.made} runs made{found}: `ck show {campaign.entry.cid}`"]
     if outcome.left:
         lines.append(f"{outcome.left} runs are left ({outcome.state}); the same command continues")
-    return Answer(data, lines)
+    return with_page(request, campaign, Answer(data, lines))
 
 
 def read_asked(request: Request) -> Asked:
@@ -135,7 +141,8 @@ def asked_for(request: Request, program: Entry, asked: Asked) -> tuple[Definitio
         raise UsageError(f"each is {each!r}, not machine", hint="omit it to run each combination once, on any machine")
     repetitions = _first(request.whole("repetitions"), asked.repetitions, 1)
     definition = Definition(program.uid, Matrix(fixed, over, exclude), repetitions, each == "machine")
-    limits = Limits(_first(request.number("time_limit"), asked.total), _first(request.number("run_limit"), asked.run), share)
+    total, run = _first(request.number("time_limit"), asked.total), _first(request.number("run_limit"), asked.run)
+    limits = Limits(total, run, share, read_settling(request, asked.busy, asked.settle))
     return definition, limits, request.text("name") or asked.name
 
 

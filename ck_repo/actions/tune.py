@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from ck_repo.actions.campaign import REPORT, with_page
 from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry_data import row_of
 from ck_repo.actions.entry_selection import one
 from ck_repo.actions.package import DRY_RUN, TRUST
+from ck_repo.actions.readiness import READINESS, read_settling
 from ck_repo.actions.request import Request
 from ck_repo.actions.run_options import declared
 from ck_repo.actions.sweep import given_options
@@ -42,8 +44,10 @@ _TRIALS, _PAIRS = 24, 5
             minimum=0,
             above=True,
         ),
+        *READINESS,
         Option("name", "name of the campaign (default: tune- and a digest of its definition)", value="NAME"),
         *declared(*(row.name for row in RUN_OPTIONS if row.name not in _SET_BY_GOAL)),
+        REPORT,
         DRY_RUN,
         TRUST,
     ],
@@ -61,6 +65,7 @@ def tune_program(request: Request) -> Answer:
     from ck_repo.campaign.verdict_lines import verdict_lines
     from ck_repo.machine.python_packages import site_packages
     from ck_repo.models.backends import read_backends
+    from ck_repo.report.requirements import ensure_packages
     from ck_repo.run.pipeline import check_device
     from ck_repo.run.prepare import prepare
 
@@ -80,11 +85,14 @@ def tune_program(request: Request) -> Answer:
     searched += [
         (f"{name}: {key}", ", ".join(values)) for name, rows in space.by_backend.items() for key, values in rows.items()
     ]
+    settling = read_settling(request)
     if request.flag("dry_run"):
         data = {**row_of(program), "goals": names, "space": dict(searched), "combinations": space.size, "trials": trials}
         head = f"{', '.join(names)}: {trials} trials among {space.size} combinations"
         return Answer(data, [head, "", *table_lines(("searched", "values"), searched)])
     optional("optuna", "tune")
+    if request.flag("report"):
+        ensure_packages()
     name = request.text("name")
     campaign = open_campaign(
         request.session,
@@ -94,7 +102,7 @@ def tune_program(request: Request) -> Answer:
         more={"goals": names, "space": dict(searched)},
     )
     search = Search(trials, request.whole("repetitions") or _PAIRS, keep, request.number("time_limit"))
-    study, verdicts = Tuning(request.session, program, campaign, goals, space, first).run(search)
+    study, verdicts = Tuning(request.session, program, campaign, goals, space, first, settling).run(search)
     data = {
         "campaign": row_of(campaign.entry),
         "goals": names,
@@ -102,4 +110,4 @@ def tune_program(request: Request) -> Answer:
         "front": [vars(row) for row in study.front()],
         "verdicts": {name: verdict.as_data() for name, verdict in verdicts.items()},
     }
-    return Answer(data, [f"{campaign.entry.cid}:", *verdict_lines(campaign.entry.meta())])
+    return with_page(request, campaign, Answer(data, [f"{campaign.entry.cid}:", *verdict_lines(campaign.entry.meta())]))

@@ -98,10 +98,17 @@ def read_place(text: str) -> Place:
 
 
 class Cluster:
-    """A connection to a cluster."""
+    """A connection to a cluster.
+
+    Attributes
+    ----------
+    asked
+        Names of the workers that `machines` has asked, also of those that cannot be used.
+    """
 
     def __init__(self, client: Any) -> None:
         self.client = client
+        self.asked: set[str] = set()
 
     def machines(self, names: Container[str] | None = None) -> list[Machine]:
         """The machines that workers are on now, by name.
@@ -113,6 +120,7 @@ class Cluster:
         """
         workers = self.client.scheduler_info(n_workers=-1)["workers"]
         asked = [address for address, row in workers.items() if names is None or str(row["name"]) in names]
+        self.asked |= {str(workers[address]["name"]) for address in asked}
         found: dict[str, list[str]] = {}
         about: dict[str, Mapping[str, Any]] = {}
         answers = self.client.run(hello, workers=asked, on_error="return")

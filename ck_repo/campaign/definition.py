@@ -9,11 +9,15 @@ from typing import Any
 
 from ck_repo.campaign.axes import axis, axis_name, flat, read_axes, read_value, read_values
 from ck_repo.campaign.matrix import Matrix
+from ck_repo.campaign.settling import Settling
 from ck_repo.campaign.yaml_file import read_yaml
 from ck_repo.errors import ConfigError, UsageError
 from ck_repo.store.digest import of_value
 
-KEYS = ("over", "options", "exclude", "repetitions", "name", "time_limit", "run_limit", "hopeless", "each", "cluster")
+KEYS = (
+    "over", "options", "exclude", "repetitions", "name", "time_limit", "run_limit", "hopeless", "busy", "settle", "each",
+    "cluster",
+)  # fmt: skip
 HOPELESS = 0.5
 
 
@@ -27,11 +31,14 @@ class Limits:
         Seconds for all runs of this call, and for one run; None for no limit.
     hopeless
         Minimum share of speed, 0–1, as in `hopeless`; 0 keeps every cell.
+    settling
+        When a machine is ready for a run.
     """
 
     total: float | None = None
     run: float | None = None
     hopeless: float = HOPELESS
+    settling: Settling = field(default_factory=Settling)
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,8 @@ class Asked:
     total: float | None = None
     run: float | None = None
     hopeless: float | None = None
+    busy: float | None = None
+    settle: float | None = None
     each: str = ""
     cluster: str = ""
 
@@ -95,7 +104,7 @@ def read_file(path: Path) -> Asked:
     repetitions = fields.whole("repetitions")
     if repetitions is not None and repetitions < 1:
         raise fields.error("repetitions", repetitions, "an integer above 0")
-    limits = {key: fields.number(key) for key in ("time_limit", "run_limit", "hopeless")}
+    limits = {key: fields.number(key) for key in ("time_limit", "run_limit", "hopeless", "busy", "settle")}
     for key in ("time_limit", "run_limit"):
         if (value := limits[key]) is not None and value <= 0:
             raise fields.error(key, value, "above 0")
@@ -109,6 +118,8 @@ def read_file(path: Path) -> Asked:
             limits["time_limit"],
             limits["run_limit"],
             limits["hopeless"],
+            limits["busy"],
+            limits["settle"],
             fields.text("each"),
             fields.text("cluster"),
         )
@@ -133,19 +144,29 @@ def read_exclusions(text: str) -> tuple[dict[str, tuple[Any, ...]], ...]:
     >>> read_exclusions("backend=tflite,batch_size=4|8")
     ({'backend': ('tflite',), 'batch_size': (4, 8)},)
     """
-    found = []
-    for part in filter(None, (each.strip() for each in text.split(";"))):
-        row: dict[str, tuple[Any, ...]] = {}
-        for condition in part.split(","):
-            name, equals, values = condition.partition("=")
-            if not equals or not values:
-                raise UsageError(
-                    f"--exclude: {condition!r} is not OPTION=VALUE",
-                    hint="write --exclude=backend=tflite,batch_size=4|8; a semicolon separates exclusions",
-                )
-            row[axis_name(name.strip())] = read_values(name.strip(), [each for each in values.split("|") if each])
-        found.append(row)
-    return tuple(found)
+    parts = filter(None, (each.strip() for each in text.split(";")))
+    return tuple(read_conditions(part, "--exclude", "; a semicolon separates exclusions") for part in parts)
+
+
+def read_conditions(text: str, option: str, more: str = "") -> dict[str, tuple[Any, ...]]:
+    """Parse values of options: ``backend=tflite,batch_size=4|8``.
+
+    Parameters
+    ----------
+    option
+        Where they are given, for messages.
+    more
+        The end of the hint.
+    """
+    found: dict[str, tuple[Any, ...]] = {}
+    for condition in text.split(","):
+        name, equals, values = condition.partition("=")
+        if not equals or not values:
+            raise UsageError(
+                f"{option}: {condition!r} is not OPTION=VALUE", hint=f"write {option}=backend=tflite,batch_size=4|8{more}"
+            )
+        found[axis_name(name.strip())] = read_values(name.strip(), [each for each in values.split("|") if each])
+    return found
 
 
 def with_fixed(definition: Definition, options: Mapping[str, Any]) -> Definition:

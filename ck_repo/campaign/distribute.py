@@ -34,6 +34,7 @@ from ck_repo.store.search import find, load
 from ck_repo.store.work import scratch_folder
 
 _LOOK = 1.0  # s between checks of the cluster
+_REST = 10.0  # s until a machine that was not ready is asked again
 _AWAY = 120.0  # s without a machine for any remaining run before the command ends
 GONE = "machines gone"
 _TRIES = 3  # maximum number of times that a run may lose its worker
@@ -105,12 +106,16 @@ class _Running:
         self._tries: dict[str, int] = {}  # number of lost runs, by the cell's key
         self._idle_since: float | None = None
         self._workers: dict[str, str] = {}  # the machine of each, by its name; empty for one that is not used
-        self._unusable: set[str] = set()  # machines that cannot store anything
+        self._unusable: set[str] = set()  # machines that cannot make any run, or were not ready for too long
+        self._failed_on: dict[str, set[str]] = {}  # machines on which a cell failed, by its key
+        self._waiting: dict[str, float] = {}  # since when machines are not ready
+        self._asked: dict[str, float] = {}  # when they said so last
 
     def run(self, machines: Sequence[Machine]) -> str:
         """Start runs until none is left, or the time is over; return the final state."""
         state = COMPLETE
-        self._workers = {name: machine.name for machine in machines for name in machine.workers}
+        self._workers = dict.fromkeys(self._cluster.asked, "")
+        self._workers |= {name: machine.name for machine in machines for name in machine.workers}
         try:
             with progress.task("runs", sum(self._queue.counts()), "runs") as task:
                 while True:
@@ -118,8 +123,10 @@ class _Running:
                     if state == COMPLETE and not self._hand_out(present):
                         state = OUT_OF_TIME
                     if not self._under_way:
-                        if not self._can_store():
-                            raise ClusterError("no machine can store its runs", hint="free disk space there; see the warnings")
+                        if not self._has_usable():
+                            raise ClusterError(
+                                "every machine is left out", hint="the warnings say why; then the same command continues"
+                            )
                         if state != COMPLETE or not self._queue.counts()[1] or self._has_waited():
                             return state if state != COMPLETE or not self._queue.counts()[1] else GONE
                         continue
@@ -174,8 +181,8 @@ class _Running:
         made = self._making[machine]
         return made.done() and made.exception() is None
 
-    def _can_store(self) -> bool:
-        """Whether any machine can store its runs, as far as is known."""
+    def _has_usable(self) -> bool:
+        """Whether any machine can make runs, as far as is known."""
         return any(machine and machine not in self._unusable for machine in self._workers.values())
 
     def _has_waited(self) -> bool:
@@ -183,7 +190,7 @@ class _Running:
         now = time.monotonic()
         if self._making and all(made.done() and made.exception() for made in self._making.values()):
             raise ClusterError("no machine has the campaign's venv", hint="the warnings say why")
-        if any(not made.done() for made in self._making.values()):
+        if self._waiting or any(not made.done() for made in self._making.values()):
             self._idle_since = None
         self._idle_since = self._idle_since or now
         time.sleep(_LOOK)
@@ -192,7 +199,9 @@ class _Running:
     def _hand_out(self, present: Mapping[str, str]) -> bool:
         """Start runs on idle machines; return False if the time is over."""
         busy = {machine for _, machine, _ in self._under_way.values()}
-        free = {name: address for name, address in present.items() if name not in busy}
+        self._waiting = {name: since for name, since in self._waiting.items() if name in present}
+        resting = {name for name, asked in self._asked.items() if time.monotonic() - asked < _REST}
+        free = {name: address for name, address in present.items() if name not in busy | resting}
         waiting: list[Job] = []
         in_time = True
         while free and (job := self._queue.next()):
@@ -201,7 +210,7 @@ class _Running:
                 waiting.append(job)
                 in_time = False
                 break
-            name = job.machine or next(iter(free))
+            name = job.machine or self._place_of(job, free, present)
             self._queue.begin(job)
             if name not in free:  # its machine is busy, or temporarily missing
                 waiting.append(job)
@@ -212,6 +221,13 @@ class _Running:
         for job in reversed(waiting):
             self._queue.given_back(job)
         return in_time
+
+    def _place_of(self, job: Job, free: Mapping[str, str], present: Mapping[str, str]) -> str:
+        """The machine for a run: after a failure another one, if there is one, because the machine may be to blame."""
+        if not (failed := self._failed_on.get(job.cell.key)):
+            return next(iter(free))
+        others = [name for name in (*free, *present) if name not in failed]
+        return next(iter(others or free))
 
     def _submit(self, job: Job, address: str, left: float | None) -> Any:
         names = {"uid": self._campaign.entry.uid, "alias": self._campaign.entry.alias}
@@ -224,6 +240,7 @@ class _Running:
             "campaign": names,
             "limit": min((each for each in (self._limits.run, left) if each is not None), default=None),
             "trust": self._session.trust,
+            "settling": self._limits.settling.as_data(),
             "venv": self._venv_file.as_data() if self._venv_file else None,
         }
         return self._cluster.client.submit(
@@ -249,6 +266,11 @@ class _Running:
         del self._under_way[future]
         answer: Mapping[str, Any] = future.result()
         future.release()
+        if "waits" in answer:
+            self._queue.given_back(job)
+            self._note_waiting(machine, str(answer["waits"]))
+            return
+        self._waiting.pop(machine, None)
         if "error" in answer:
             if answer.get("over_time") and self._limits.total and time.monotonic() - self._begun >= self._limits.total:
                 self._queue.given_back(job)
@@ -259,11 +281,24 @@ class _Running:
                 self._queue.given_back(job)
                 return
             progress.warn(f"{machine}: {job.cell}: {answer['error']}")
-            self._queue.failed(job, " ".join(str(answer["error"]).split()), machine)
+            self._failed_on.setdefault(job.cell.key, set()).add(machine)
+            self._queue.failed(job, str(answer["error"]), machine)
             return
         entry = take_home(self._session, answer, self._repository)
         self._estimates.note(job.options, float(answer["seconds"]))
         self._queue.finished(job, entry.uid, read_experiment(entry), machine, float(answer["seconds"]))
+
+    def _note_waiting(self, machine: str, why: str) -> None:
+        """Note that a machine is not ready: it is asked again later, and left out in the end."""
+        now, most = time.monotonic(), self._limits.settling.seconds
+        self._asked[machine] = now
+        if machine not in self._waiting:
+            progress.warn(f"{machine} waits up to {most:.0f} s: {why}")
+            self._waiting[machine] = now
+        elif now - self._waiting[machine] >= most:
+            progress.warn(f"{machine} is skipped from now on, after {most:.0f} s: {why} (--busy= allows more load)")
+            self._unusable.add(machine)
+            del self._waiting[machine]
 
     def _lost(self, future: Any, job: Job, machine: str) -> None:
         """Handle a run whose worker died, or that was cancelled with its scheduler."""

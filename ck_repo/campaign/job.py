@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ck_repo.campaign.measuring import measuring
 from ck_repo.campaign.queue import Job
+from ck_repo.errors import CKError
 from ck_repo.run.pipeline import RunRecord, execute
 from ck_repo.run.prepare import prepare
 from ck_repo.session import Session
@@ -21,6 +22,12 @@ def machine_name() -> str:
     return os.environ.get("CK_MACHINE") or platform.node() or "localhost"
 
 
+def failure(error: CKError) -> str:
+    """What failed, with the last line of its log, in one line."""
+    last = error.tail.rpartition("\n")[2].strip()
+    return " ".join((error.what + (f": {last}" if last else "")).split())
+
+
 def carry_out(
     session: Session,
     program: Entry,
@@ -30,6 +37,7 @@ def carry_out(
     repository: str = "",
     tags: tuple[str, ...] = (),
     limit: float | None = None,
+    ready: Callable[[], list[str]] | None = None,
 ) -> RunRecord:
     """Make a run and record it, while no other campaign measures on this machine.
 
@@ -37,8 +45,12 @@ def carry_out(
     ----------
     campaign
         ``uid`` and ``alias`` of the campaign's entry, for the experiment.
+    ready
+        Waits until the machine is ready, and returns what disturbs the run all the same, which the experiment records.
     """
     row: dict[str, object] = {**campaign, "cell": job.cell.key, "repetition": job.repetition, "machine": machine_name()}
     with measuring():
         plan = prepare(session, program, job.options)
+        if ready and (disturbed := ready()):
+            row["disturbed"] = disturbed
         return execute(session, plan, repository=repository, tags=(TAG, *tags), more={"campaign": row}, limit=limit)

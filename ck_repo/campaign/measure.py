@@ -8,6 +8,7 @@ from ck_repo.campaign.goal import ACCURACY, Goal
 from ck_repo.campaign.job import carry_out
 from ck_repo.campaign.matrix import Cell
 from ck_repo.campaign.queue import Job
+from ck_repo.campaign.settling import Settled, Settling
 from ck_repo.contract.results import Results
 from ck_repo.errors import RunError
 from ck_repo.experiments.figures import TRIAL, figures
@@ -32,13 +33,14 @@ class Measured:
 class Measure:
     """Makes the runs of a search; each is recorded as a trial of the campaign."""
 
-    def __init__(self, session: Session, program: Entry, campaign: dict[str, str], limit: float | None = None) -> None:
-        self._session, self._program, self._campaign, self._limit = session, program, campaign, limit
+    def __init__(self, session: Session, program: Entry, campaign: dict[str, str], settling: Settling) -> None:
+        self._session, self._program, self._campaign = session, program, campaign
+        self._settled = Settled(settling)
 
     def run(self, options: RunOptions, *tags: str) -> RunRecord:
         """Make a run."""
         job = Job(Cell("", {}, options), 1)
-        return carry_out(self._session, self._program, job, self._campaign, tags=(TRIAL, *tags), limit=self._limit)
+        return carry_out(self._session, self._program, job, self._campaign, tags=(TRIAL, *tags), ready=self._settled)
 
     def figure(self, goal: Goal, options: RunOptions, seconds: float) -> Measured:
         """A goal's figure by a run of so many seconds; of the goal `server` by a search of several such runs.

@@ -10,14 +10,15 @@ from hashlib import sha256
 from typing import Any
 
 from ck_repo import __version__
-from ck_repo.campaign.job import carry_out, machine_name
+from ck_repo.campaign.job import carry_out, failure, machine_name
 from ck_repo.campaign.matrix import Cell
 from ck_repo.campaign.measuring import measuring
 from ck_repo.campaign.queue import Job
 from ck_repo.campaign.recorded import Recorded, campaign_of
 from ck_repo.campaign.remote_venv import in_venv
+from ck_repo.campaign.settling import NotReadyError, at_once
 from ck_repo.contract.spec import AccuracyPart
-from ck_repo.errors import CKError, ConflictError, NotFoundError, OverTimeError, StorageError
+from ck_repo.errors import CKError, ConflictError, OverTimeError, StorageError
 from ck_repo.machine.platform import describe_platform
 from ck_repo.resolve.component import read_component
 from ck_repo.run.options import RunOptions
@@ -35,6 +36,10 @@ MEASUREMENT = "measurement"  # Dask's resource: a worker has one
 _ROOM = 1 << 20  # bytes that a run needs at least
 
 
+class UnfitError(ConflictError):
+    """This machine cannot make any run of the campaign."""
+
+
 def hello() -> dict[str, object]:
     """A machine: its name, versions, clock and processor."""
     return {
@@ -50,15 +55,18 @@ def run_remote(task: Mapping[str, Any]) -> dict[str, object]:
     """Make a run, and return its experiment as an archive with its digest; our errors are returned as data.
 
     A run that was made already, whose result did not arrive, is returned again. An answer with `unusable` says that the machine
-    is to blame, not the cell: it cannot store anything.
+    is to blame, not the cell: it cannot store anything, or has another program. One with `waits` says why the machine is not
+    ready for a measurement.
     """
     try:
         with in_venv(task.get("venv")):
             return _run(task)
+    except NotReadyError as error:
+        return {"waits": error.what, "machine": machine_name()}
     except OverTimeError as error:
         return {"error": error.what, "over_time": True, "machine": machine_name()}
     except CKError as error:
-        unusable = isinstance(error, StorageError) or _is_full()
+        unusable = isinstance(error, StorageError | UnfitError) or _is_full()
         return {**_as_data(error), "unusable": unusable}
 
 
@@ -71,9 +79,8 @@ def _is_full() -> bool:
 
 
 def _as_data(error: CKError) -> dict[str, object]:
-    """What failed, with the last line of its log."""
-    last = error.tail.rpartition("\n")[2].strip()
-    return {"error": error.what + (f": {last}" if last else ""), "hint": error.hint, "machine": machine_name()}
+    """What failed, for the scheduler's side."""
+    return {"error": failure(error), "hint": error.hint, "machine": machine_name()}
 
 
 def _run(task: Mapping[str, Any]) -> dict[str, object]:
@@ -87,7 +94,8 @@ def _run(task: Mapping[str, Any]) -> dict[str, object]:
     entry = _made(session, prepare(session, program, options), campaign["uid"], cell, repetition)
     if entry is None:
         job = Job(Cell(cell, {}, options), repetition)
-        entry = carry_out(session, program, job, campaign, limit=task.get("limit")).experiment
+        ready = at_once(task["settling"])
+        entry = carry_out(session, program, job, campaign, limit=task.get("limit"), ready=ready).experiment
     with scratch_folder(repos_root(), "send") as folder:
         pack_entries([entry], folder / "experiment.zip")
         content = (folder / "experiment.zip").read_bytes()
@@ -132,13 +140,9 @@ def _program(session: Session, uid: str, digest: str) -> Entry:
     """The program with that UID, if it is identical to the one of the campaign."""
     found = next(iter(find(session.repositories, "program", uid)), None)
     if found is None:
-        raise NotFoundError(
-            f"{machine_name()} does not have the program {uid}", hint="install or pull the same repository there"
-        )
+        raise UnfitError(f"it does not have the program {uid}", hint="install or pull the same repository there")
     if read_component(found).digest != digest:
-        raise ConflictError(
-            f"{found.cid} on {machine_name()} differs from that of the campaign", hint="install the same version there"
-        )
+        raise UnfitError(f"its {found.cid} differs from that of the campaign", hint="install the same version there")
     return found
 
 

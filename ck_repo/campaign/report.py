@@ -53,7 +53,7 @@ def write_campaign(session: Session, campaign: Campaign, output: Path, *, runs: 
         lead = f"search for settings · {', '.join(goal.name for goal in goals_of(campaign.entry.meta()))}"
     shown = [*sections, _commands(session, campaign)]
     text = page(
-        "campaign.html",
+        "sections.html",
         title=f"{campaign.entry.alias}: campaign",
         charts=[chart for section in shown for chart in section.charts],
         name=campaign.entry.alias,
@@ -163,5 +163,9 @@ def _commands(session: Session, campaign: Campaign) -> Section:
         program = next(iter(find(session.repositories, "program", campaign.definition.program)), None)
         lines += [f"ck run {program.cid} --tuned"] if program else []
     else:
-        lines += ["ck compare experiment:A experiment:B    # two runs side by side", "ck report experiment:A"]
+        lines += [
+            f"ck compare {campaign.entry.cid}    # its machines and cells",
+            "ck compare experiment:A experiment:B    # two runs side by side",
+            "ck report experiment:A",
+        ]
     return Section("commands", "Commands", commands=lines)

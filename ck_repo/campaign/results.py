@@ -5,12 +5,14 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ck_repo.campaign.campaign import Campaign
 from ck_repo.campaign.journal import DROPPED, FAILED, FOUND, IMPOSSIBLE, RUN, Event
 from ck_repo.campaign.matrix import Cell
 from ck_repo.campaign.pareto import front
+from ck_repo.campaign.recorded import campaign_of
 from ck_repo.errors import NotFoundError
 from ck_repo.experiments.figures import Figures, figures
 from ck_repo.experiments.meta import readable
@@ -27,8 +29,10 @@ class Row:
     ----------
     experiments
         Its runs, in the order of the repetitions.
+    measured
+        The figures of its valid runs, in `unit`; of all runs if none is valid.
     value, low, high
-        Median, minimum and maximum of its valid runs, in `unit`; of all runs if none is valid. None without runs.
+        Median, minimum and maximum of `measured`; None without runs.
     mAP
         0–1; None if accuracy was not measured.
     latency_ms
@@ -37,6 +41,8 @@ class Row:
         Number of remaining repetitions.
     why
         Why there are no further runs, if they are incomplete.
+    disturbed
+        Number of runs that were made although the machine was busy, hot or throttled.
     on_front
         Whether no other result of its scenario and machine is faster and at least as accurate, or as fast and more accurate.
     """
@@ -45,6 +51,7 @@ class Row:
     machine: str
     experiments: tuple[Entry, ...] = ()
     scenario: str = ""
+    measured: tuple[float, ...] = ()
     value: float | None = None
     low: float | None = None
     high: float | None = None
@@ -55,6 +62,7 @@ class Row:
     latency_ms: float | None = None
     missing: int = 0
     why: str = ""
+    disturbed: int = 0
     on_front: bool = False
 
     def as_data(self) -> dict[str, object]:
@@ -83,7 +91,7 @@ def results(session: Session, campaign: Campaign) -> list[Row]:
                 runs[event.machine].append(event)
             elif definition.each_machine and event.machine:
                 runs.setdefault(event.machine, [])
-        made = [_row(session, cell, machine, its) for machine, its in (runs or {"": []}).items()]
+        made = [result_of(cell, machine, _entries(session, its)) for machine, its in (runs or {"": []}).items()]
         for row in made:
             its = [event for event in mine if not definition.each_machine or event.machine in ("", row.machine)]
             counted = [row] if definition.each_machine else made
@@ -103,13 +111,17 @@ def _why(events: Sequence[Event]) -> str:
     return f"failed{failure}" if failure and events[-1].kind == FAILED else ""
 
 
-def _row(session: Session, cell: Cell, machine: str, events: Sequence[Event]) -> Row:
+def _entries(session: Session, events: Sequence[Event]) -> list[Entry]:
+    """The experiments of events; those that were removed since are skipped."""
     entries = []
     for event in events:
-        try:
+        with suppress(NotFoundError):
             entries.append(load(session.repositories, "experiment", event.experiment))
-        except NotFoundError:  # removed since
-            continue
+    return entries
+
+
+def result_of(cell: Cell, machine: str, entries: Sequence[Entry]) -> Row:
+    """The result of a cell on a machine from its experiments; unreadable ones are skipped."""
     found = list(readable(entries))
     row = Row(cell, machine, tuple(entry for entry, _ in found))
     if not found:
@@ -123,6 +135,7 @@ def _row(session: Session, cell: Cell, machine: str, events: Sequence[Event]) ->
     return replace(
         row,
         scenario=any_.scenario,
+        measured=tuple(values),
         value=statistics.median(values) if values else None,
         low=min(values, default=None),
         high=max(values, default=None),
@@ -131,6 +144,7 @@ def _row(session: Session, cell: Cell, machine: str, events: Sequence[Event]) ->
         valid=any_.valid,
         mAP=accuracies[0] if accuracies else None,
         latency_ms=statistics.median(latencies) if latencies else None,
+        disturbed=sum(bool(campaign_of(meta).get("disturbed")) for _, meta in found),
     )
 
 

@@ -36,15 +36,26 @@ def table(rows: Sequence[Row], values: Sequence[str]) -> tuple[list[str], list[t
             *(_text(row.cell.values.get(name)) for name in values),
             *([row.machine or "-"] if machines else []),
             f"{len(row.experiments)}" + (f" of {len(row.experiments) + row.missing}" if row.missing > 0 else ""),
-            _figure(row),
+            figure_text(row),
             "-" if row.low is None or row.low == row.high else f"{row.low:.5g} – {row.high:.5g}",
             "-" if row.latency_ms is None else f"{row.latency_ms:.3f}",
             "-" if row.mAP is None else f"{row.mAP:.4f}",
             "*" if row.on_front else "",
-            row.why if len(row.why) <= _WIDEST else f"{row.why[: _WIDEST - 1]}…",
+            _remark(row),
         )
         for row in rows
     ]
+
+
+def _remark(row: Row) -> str:
+    """Why there are no further runs, and how many of them were disturbed."""
+    disturbed = f"{row.disturbed} on a busy, hot or throttled machine" if row.disturbed else ""
+    return "; ".join(filter(None, (disturbed, shortened(row.why))))
+
+
+def shortened(why: str) -> str:
+    """A reason, cut if it is long."""
+    return why if len(why) <= _WIDEST else f"{why[: _WIDEST - 1]}…"
 
 
 def by_machine(rows: Sequence[Row]) -> tuple[list[str], list[tuple[str, ...]]]:
@@ -72,7 +83,8 @@ def _relative(row: Row | None, found: Mapping[str, Row]) -> str:
     return f"{row.value:.5g} {row.unit} ({share:.2f})"
 
 
-def _figure(row: Row) -> str:
+def figure_text(row: Row) -> str:
+    """The median with its unit."""
     if row.value is None:
         return "-"
     return f"{row.value:.5g} {row.unit}{'' if row.valid else ' (INVALID)'}"

@@ -27,7 +27,9 @@ _LOOK = 1.0  # s between two looks at the cluster
 
 
 class ShardsOnMachines:
-    """Shards that machines of a cluster answer, each one at a time; one that fails is given to a machine again.
+    """Shards that machines of a cluster answer, one at a time each.
+
+    A shard that fails is repeated, on another machine if there is one.
 
     Parameters
     ----------
@@ -48,6 +50,7 @@ class ShardsOnMachines:
         count = self._count or len(machines)
         progress.say(f"machines: {', '.join(machines)}; {count} shards")
         waiting, tries = deque(range(count)), dict.fromkeys(range(count), 0)
+        failed_on: dict[int, set[str]] = {index: set() for index in range(count)}
         under_way: dict[Any, tuple[int, str, str]] = {}  # shard, machine and worker's address
         found: list[Shard] = []
         try:
@@ -57,12 +60,16 @@ class ShardsOnMachines:
                     if not present and not under_way:
                         raise RunError("no machine is left that could answer a shard", hint="start workers, and run it again")
                     for name, address in present.items():
-                        if waiting and name not in {machine for _, machine, _ in under_way.values()}:
-                            index = waiting.popleft()
+                        if name in {machine for _, machine, _ in under_way.values()}:
+                            continue
+                        fitting = (each for each in waiting if name not in failed_on[each] or failed_on[each] >= present.keys())
+                        if (index := next(fitting, None)) is not None:
+                            waiting.remove(index)
                             tries[index] += 1
                             under_way[self._submit(plan, index, count, address)] = (index, name, address)
                     for future, why in self._ended(under_way).items():
                         index, name, _ = under_way.pop(future)
+                        failed_on[index].add(name)
                         answer: Mapping[str, Any] = {} if why else future.result()
                         why = why or str(answer.get("error") or "") or _take(answer, folder / f"{index}")
                         future.cancel()

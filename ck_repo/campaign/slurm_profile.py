@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ck_repo.campaign.yaml_file import read_yaml
+from ck_repo.campaign.yaml_file import Variables, read_variables, read_yaml
 
 _KEYS = (
     "machines", "partition", "account", "time", "cores", "memory", "exclusive", "directives", "setup", "python", "repos",
     "tools", "environment", "address", "interface", "logs", "wait",
 )  # fmt: skip
 _LINE = re.compile(r"[^\n\r]*")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class SlurmProfile:
     python: str = ""
     repos: str = ""
     tools: str = ""
-    environment: tuple[tuple[str, str], ...] = ()
+    environment: Variables = ()
     address: str = ""
     interface: str = ""
     logs: str = ""
@@ -85,10 +84,6 @@ def read_profile(path: Path) -> SlurmProfile:
     for key, text in [*texts.items(), *((key, text) for key, rows in lists.items() for text in rows)]:
         if not _LINE.fullmatch(text):
             raise fields.error(key, text, "one line")
-    variables = fields.table("environment")
-    for variable, text_of in variables.items():
-        if not _VARIABLE.fullmatch(variable) or not isinstance(text_of, str | int | float):
-            raise fields.error(f"environment.{variable}", text_of, "the text of a variable")
     wait = fields.number("wait")
     if wait is not None and wait <= 0:
         raise fields.error("wait", wait, "above 0")
@@ -96,6 +91,6 @@ def read_profile(path: Path) -> SlurmProfile:
     return SlurmProfile(
         **values,
         exclusive=fields.flag("exclusive", True),
-        environment=tuple((key, str(value)) for key, value in variables.items()),
+        environment=read_variables(fields),
         wait=wait,
     )

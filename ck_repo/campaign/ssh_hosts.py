@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ck_repo.campaign.yaml_file import read_yaml
+from ck_repo.campaign.yaml_file import Variables, read_variables, read_yaml
 from ck_repo.errors import ConfigError
 from ck_repo.store.fields import Fields
 
@@ -14,7 +14,6 @@ _SHARED = ("python", "repos", "tools", "user", "port", "identity", "environment"
 _HOST = ("host", "name", *_SHARED)
 _FILE = ("address", "known_hosts", "hosts", *_SHARED)
 _WORD = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.:%-]*")  # no option of ssh, nothing for a shell
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Host:
     user: str = ""
     port: int = 0
     identity: str = ""
-    environment: tuple[tuple[str, str], ...] = ()
+    environment: Variables = ()
 
     @property
     def label(self) -> str:
@@ -107,10 +106,6 @@ def _host(fields: Fields) -> Host:
         raise fields.error("host", name, "the name of a host")
     if user and not _WORD.fullmatch(user):
         raise fields.error("host", user, "the name of a user before the @")
-    variables = fields.table("environment")
-    for key, value in variables.items():
-        if not _VARIABLE.fullmatch(key) or not isinstance(value, str | int | float):
-            raise fields.error(f"environment.{key}", value, "the text of a variable")
     return Host(
         name,
         _word(fields, "name"),
@@ -120,7 +115,7 @@ def _host(fields: Fields) -> Host:
         user or _word(fields, "user"),
         port,
         fields.text("identity"),
-        tuple((key, str(value)) for key, value in variables.items()),
+        read_variables(fields),
     )
 
 

@@ -10,11 +10,12 @@ from ck_repo import progress
 from ck_repo.campaign.campaign import Campaign
 from ck_repo.campaign.definition import Limits
 from ck_repo.campaign.estimate import Estimates
-from ck_repo.campaign.job import carry_out, machine_name
+from ck_repo.campaign.job import carry_out, failure, machine_name
 from ck_repo.campaign.journal import BEGUN, STOPPED, Event, Journal
 from ck_repo.campaign.planning import ENDS_ALL, Planned, install_all, plan_cells
 from ck_repo.campaign.queue import Job, Queue
 from ck_repo.campaign.recorded import Recorded, campaign_of, has_modes
+from ck_repo.campaign.settling import Settled
 from ck_repo.errors import CKError, OverTimeError
 from ck_repo.experiments.meta import ExperimentMeta, read_experiment
 from ck_repo.session import Session
@@ -54,6 +55,7 @@ def sweep(session: Session, program: Entry, campaign: Campaign, limits: Limits, 
         queue = begin(campaign, limits, planned, recorded)
         found, total = queue.counts()
         estimates = Estimates(recorded)
+        settled = Settled(limits.settling)
         state = COMPLETE
         with progress.task("runs", found + total, "runs") as task:
             task.advance_to(found)
@@ -65,7 +67,7 @@ def sweep(session: Session, program: Entry, campaign: Campaign, limits: Limits, 
                 done, remaining = queue.counts()
                 progress.say(f"run {done + 1} of {done + remaining}: {job.cell}, repetition {job.repetition}")
                 queue.begin(job)
-                if not _run(session, program, campaign, queue, job, limits, left, estimates, repository):
+                if not _run(session, program, campaign, queue, job, limits, left, estimates, settled, repository):
                     state = OUT_OF_TIME
                     break
                 done, remaining = queue.counts()
@@ -136,6 +138,7 @@ def _run(
     limits: Limits,
     left: float | None,
     estimates: Estimates,
+    settled: Settled,
     repository: str,
 ) -> bool:
     """Make one run; return False if the time for all runs is over."""
@@ -143,7 +146,7 @@ def _run(
     limit = min((each for each in (limits.run, left) if each is not None), default=None)
     names = {"uid": campaign.entry.uid, "alias": campaign.entry.alias}
     try:
-        record = carry_out(session, program, job, names, repository=repository, limit=limit)
+        record = carry_out(session, program, job, names, repository=repository, limit=limit, ready=settled)
     except ENDS_ALL:
         queue.given_back(job)
         raise
@@ -153,8 +156,8 @@ def _run(
             return False
         queue.failed(job, error.what, machine_name())
     except CKError as error:
-        progress.warn(f"{job.cell}: {error.what}")
-        queue.failed(job, " ".join(error.what.split()), machine_name())
+        progress.warn(f"{job.cell}: {failure(error)}")
+        queue.failed(job, failure(error), machine_name())
     else:
         seconds = time.monotonic() - started
         estimates.note(job.options, seconds)

@@ -15,6 +15,7 @@ from ck_repo.campaign.goal import Goal, Keep
 from ck_repo.campaign.matrix import Cell, cell_of
 from ck_repo.campaign.measure import Measure
 from ck_repo.campaign.planning import ENDS_ALL, install_all, plan_cells
+from ck_repo.campaign.settling import Settling
 from ck_repo.campaign.space import Space
 from ck_repo.campaign.study import Study
 from ck_repo.errors import CKError, RunError
@@ -65,11 +66,12 @@ class Tuning:
         goals: Sequence[Goal],
         space: Space,
         first: Mapping[str, Any],
+        settling: Settling,
     ) -> None:
         self._session, self._program, self._campaign = session, program, campaign
         self._goals, self._space, self._first = tuple(goals), space, first
         self._fixed = campaign.definition.matrix.fixed
-        self._measure = Measure(session, program, {"uid": campaign.entry.uid, "alias": campaign.entry.alias})
+        self._measure = Measure(session, program, {"uid": campaign.entry.uid, "alias": campaign.entry.alias}, settling)
         self._accuracy: dict[str, dict[str, float]] = dict(campaign.entry.meta().get("accuracy") or {})
         self._seconds = self._cell(self._goals[0], first).options.seconds or DEFAULT_SECONDS
 

@@ -43,13 +43,14 @@ class Row:
 
 def side_by_side(entries: Sequence[Entry]) -> list[Row]:
     """Common and different properties of experiments: results, settings, machine, versions of Python packages."""
-    columns = [_column(entry) for entry in entries]
+    columns = [properties(entry) for entry in entries]
     names = list(dict.fromkeys(name for column in columns for name in column))
     rows = [Row(name, tuple(column.get(name, "") for column in columns)) for name in names]
     return _with_ratios(rows, entries)
 
 
-def _column(entry: Entry) -> dict[str, str]:
+def properties(entry: Entry) -> dict[str, str]:
+    """The properties of an experiment: results, settings, machine, versions of Python packages."""
     meta = read_experiment(entry)
     found = figures(meta)
     column = {"model": found.model, "scenario": found.scenario, **_figures(found)}

@@ -42,6 +42,7 @@ def write_comparison(session: Session, subjects: Sequence[Subject], output: Path
             title=f"{' · '.join(names)}: comparison",
             charts=[chart for section in shown for chart in section.charts],
             gallery=gallery.data if gallery else None,
+            name=" · ".join(names),
             names=names,
             columns=[(name, verdict_of(subject), subject) for name, subject in zip(names, subjects, strict=True)],
             summary=_summary(subjects, names),

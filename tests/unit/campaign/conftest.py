@@ -15,8 +15,9 @@ from ck_repo.store.entry import Entry
 
 @pytest.fixture(autouse=True)
 def own_lock(ck_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests measure beside each other."""
+    """Tests measure beside each other, on machines that are never too busy."""
     monkeypatch.setenv("CK_MEASUREMENT_LOCK", str(ck_home / "measurement.lock"))
+    monkeypatch.setenv("CK_SETTLE", "0")
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import platform
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,14 +15,16 @@ import pytest
 from campaign_lab import WAIT, Lab, await_workers, until
 from toy_benchmark import made_runs
 
+from ck_repo import __version__
+from ck_repo.campaign.campaign import read_campaign
 from ck_repo.campaign.certificates import certificates, worker_words
-from ck_repo.campaign.cluster import read_place, scheduler_here
+from ck_repo.campaign.cluster import Machine, read_place, scheduler_here, usable
 from ck_repo.campaign.distribute import take_home
 from ck_repo.errors import MismatchError, UsageError
 from ck_repo.session import Session
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
-from ck_repo.store.search import find
+from ck_repo.store.search import find, load
 
 pytest.importorskip("distributed")
 pytest.importorskip("cryptography")
@@ -70,6 +74,32 @@ def test_a_damaged_experiment_is_refused() -> None:
         take_home(Session(), {"uid": "0" * 16, "archive": b"x", "sha256": "0" * 64, "machine": "m"}, "")
 
 
+@pytest.mark.parametrize(
+    ("about", "used", "message"),
+    [
+        ({}, True, ""),
+        ({"version": "0.1"}, False, f"board is skipped: it has ck-repo 0.1, and this is {__version__}"),
+        ({"python": "3.9.1"}, True, "board has Python 3.9, and this is"),
+        ({"time": time.time() + 600}, True, "the clock of board is"),
+    ],
+)
+def test_machines_that_differ_are_warned_of(
+    about: dict[str, Any], used: bool, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usual = {"version": __version__, "python": platform.python_version(), "time": time.time()}
+    machine = Machine("board", ("board",), {**usual, **about})
+    assert usable([machine]) == ([machine] if used else [])
+    assert message in capsys.readouterr().err
+
+
+def test_a_campaign_is_run_by_one_command_at_a_time(ck: Callable[..., Any], program: Entry, log: Path) -> None:
+    sweep(ck, "--over.batch_size=1", "--name=mine")
+    with read_campaign(load(Repositories(), "campaign", "mine")).running():
+        done = ck(*SWEEP, "--over.batch_size=1", "--name=mine")
+    assert done.code == 4
+    assert "campaign:mine is being run by another process" in done.json["error"]
+
+
 def test_local_cluster_runs_each_cell_once(ck: Callable[..., Any], log: Path, program: Entry) -> None:
     assert ck("create", "cluster").code == 0
     words = ("--over.batch_size=1,4", "--repetitions=2")
@@ -83,7 +113,7 @@ def test_local_cluster_runs_each_cell_once(ck: Callable[..., Any], log: Path, pr
 def test_experiments_of_other_machines_come_home_whole(ck: Callable[..., Any], log: Path, lab: Lab) -> None:
     """A cell is run anywhere, and after that with other cells on each machine."""
     lab.worker("one")
-    lab.worker("two")
+    lab.worker("two", TOY_SPEED="2")
     await_workers(lab, "one", "two")
     found = sweep(ck, "--over.batch_size=1,2,4,8", f"--cluster={lab.address}")
     assert (found["made"], found["left"]) == (4, 0)
@@ -102,6 +132,9 @@ def test_experiments_of_other_machines_come_home_whole(ck: Callable[..., Any], l
     assert "each cell on each machine" in shown
     compared = ck("compare", *(f"experiment:{row['experiments'][0]['uid']}" for row in each["rows"][:2]), "--out=json").json
     assert sorted(compared["rows"]["machine"]) == ["one", "two"]
+    machines, *cells = ck("compare", f"campaign:{each['campaign']['data_uoa']}", "--out=json").json["comparisons"]
+    assert (machines["first"], machines["other"], machines["speed"]) == ("one", "two", pytest.approx(2.0))
+    assert [row["machine"] for row in cells] == ["one", "two"]
 
 
 def test_a_killed_worker_gives_its_run_back(ck: Callable[..., Any], log: Path, lab: Lab, ck_home: Path) -> None:

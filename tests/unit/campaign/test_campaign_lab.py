@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from campaign_lab import WAIT, Lab, Link, await_workers, until
-from toy_benchmark import made_runs
+from campaign_lab import WAIT, Lab, Link, await_workers, can_mount, until
+from network_hosts import network
+from toy_benchmark import made_runs, toy_benchmark
 
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
@@ -31,15 +31,9 @@ def experiments() -> list[Entry]:
 
 
 def begin(lab: Lab, *words: str) -> subprocess.Popen[bytes]:
-    """The command in a process of its own."""
-    command = [sys.executable, "-m", "ck_repo", *SWEEP, f"--cluster={lab.address}", *words]
+    """The command in a process of its own, where the scheduler is."""
+    command = [*lab.within, sys.executable, "-m", "ck_repo", *SWEEP, f"--cluster={lab.address}", *words]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def can_mount() -> bool:
-    if shutil.which("unshare") is None:
-        return False
-    return subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True).returncode == 0
 
 
 def test_a_wrong_clock_is_warned_of_and_a_full_disk_leaves_its_machine_out(ck: Callable[..., Any], log: Path, lab: Lab) -> None:
@@ -74,6 +68,115 @@ def test_a_cut_link_loses_nothing_and_counts_nothing_twice(log: Path, lab: Lab, 
     assert process.returncode == 0, err
     assert len(experiments()) == 2
     assert b"far was lost in a run" in err
+
+
+def test_a_link_that_passes_nothing_on_delays_a_run_and_no_more(log: Path, lab: Lab, ck_home: Path) -> None:
+    """The run ends meanwhile, and its experiment arrives when the network is back."""
+    link, gate = Link(lab.port), ck_home / "gate"
+    lab.worker("far", port=link.port, TOY_WAITS_FOR=str(gate))
+    await_workers(lab, "far")
+    process = begin(lab)
+    until(lambda: bool(made_runs(log)), process)
+    link.stall()
+    gate.touch()
+    there = Path(lab.machine("far")["CK_REPOS"]) / "local/experiment"
+    until(lambda: any(there.glob("[0-9a-f]*/.cm/meta.json")), process)
+    link.resume()
+    _, err = process.communicate(timeout=WAIT)
+    link.sever()
+    assert process.returncode == 0, err
+    assert b"was lost" not in err
+    assert len(experiments()) == len(made_runs(log)) == 2
+
+
+def test_four_hosts_of_which_one_is_cut_off(ck: Callable[..., Any], log: Path, ck_home: Path) -> None:
+    """Each has an address of its own. What a host finishes while its packets are lost is neither lost nor repeated."""
+    toy_benchmark()
+    assert ck("create", "cluster").code == 0
+    gate, names = ck_home / "gate", ("one", "two", "three", "far")
+    with network() as net:
+        if net is None:
+            pytest.skip("needs ip, unshare and nsenter, to make network namespaces")
+        lab = Lab(ck_home, net.address, net.hub)
+        try:
+            lab.scheduler()
+            for name in names:
+                before, address = net.host(name)
+                lab.worker(name, before=before, host=address, TOY_WAITS_FOR=str(gate))
+            process = begin(lab, "--over.threads=1,2")
+            until(lambda: len(made_runs(log)) == len(names), process)  # all machines have a run
+            net.cut("far")
+            gate.touch()
+            there = Path(lab.machine("far")["CK_REPOS"]) / "local/experiment"
+            until(lambda: any(there.glob("[0-9a-f]*/.cm/meta.json")), process)
+            net.restore("far")
+            _, err = process.communicate(timeout=WAIT)
+        finally:
+            lab.stop()
+    assert process.returncode == 0, err
+    assert {entry.meta()["campaign"]["machine"] for entry in experiments()} == set(names)
+    assert len(experiments()) == len(made_runs(log)) == 4
+
+
+def test_a_machine_joins_and_one_that_does_not_measure_is_named(log: Path, lab: Lab, ck_home: Path) -> None:
+    gate = ck_home / "gate"
+    lab.worker("one", TOY_WAITS_FOR=str(gate))
+    lab.worker("plain", measures=False)
+    await_workers(lab, "one", "plain")
+    process = begin(lab)
+    until(lambda: bool(made_runs(log)), process)
+    lab.worker("two")
+    until(lambda: len(made_runs(log)) == 2, process)  # the first run still waits
+    gate.touch()
+    _, err = process.communicate(timeout=WAIT)
+    assert process.returncode == 0, err
+    assert sorted(entry.meta()["campaign"]["machine"] for entry in experiments()) == ["one", "two"]
+    assert b"two has joined" in err
+    assert err.count(b"is skipped: it was started without --resources measurement=1") == 1
+
+
+def test_a_machine_with_another_program_is_left_out_and_the_others_make_its_runs(
+    ck: Callable[..., Any], log: Path, lab: Lab
+) -> None:
+    file = Path(lab.machine("other")["CK_REPOS"]) / "local/program/toy-bench/toy_harness/__main__.py"
+    file.write_text(file.read_text() + "\n")
+    lab.worker("other")
+    lab.worker("same")
+    await_workers(lab, "other", "same")
+    done = ck(*SWEEP, f"--cluster={lab.address}")
+    assert (done.json["made"], done.json["left"]) == (2, 0), done.err
+    assert {row["machine"] for row in done.json["rows"]} == {"same"}
+    assert "other is skipped from now on: its program:toy-bench differs from that of the campaign" in done.err
+
+
+def test_a_cell_that_fails_on_one_machine_is_run_on_another(ck: Callable[..., Any], log: Path, lab: Lab) -> None:
+    lab.worker("bad", TOY_FAILS="1,4")
+    lab.worker("good")
+    await_workers(lab, "bad", "good")
+    done = ck(*SWEEP, f"--cluster={lab.address}")
+    assert (done.json["made"], done.json["left"]) == (2, 0), done.err
+    assert {row["machine"] for row in done.json["rows"]} == {"good"}
+
+
+def test_a_cell_that_ends_every_worker_is_dropped(
+    ck: Callable[..., Any], log: Path, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without machines the command ends after a while, and leaves the run for the next call."""
+    monkeypatch.setattr("ck_repo.campaign.distribute._TRIES", 1)
+    monkeypatch.setattr("ck_repo.campaign.distribute._AWAY", 0.1)
+    for name in ("one", "two"):
+        lab.worker(name, TOY_KILLS_WITH="4")
+    await_workers(lab, "one", "two")
+    done = ck(*SWEEP, f"--cluster={lab.address}", "--exclude=batch_size=1")
+    assert done.code == 7
+    assert done.json["left"] == 0
+    assert "failed 2 times: its worker died 1 times" in done.json["error"]
+    monkeypatch.setattr("ck_repo.campaign.distribute._TRIES", 3)
+    lab.worker("three", TOY_KILLS_WITH="4")
+    await_workers(lab, "three")
+    done = ck(*SWEEP, f"--cluster={lab.address}", "--exclude=batch_size=1")
+    assert (done.json["state"], done.json["left"]) == ("machines gone", 1)
+    assert "three was lost in a run of batch_size 4" in done.err
 
 
 def test_a_scheduler_that_is_killed_is_started_again(ck: Callable[..., Any], log: Path, lab: Lab, ck_home: Path) -> None:

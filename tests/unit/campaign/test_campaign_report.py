@@ -47,6 +47,13 @@ def test_a_sweep_has_a_page_that_links_reports_of_its_front(ck: Callable[..., An
     assert "14 samples/s" in text
 
 
+def test_a_sweep_writes_its_page(ck: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = ck("sweep", "program:toy-bench", "--over.batch_size=1,4", "--name=mine", "--trust", "--report", "--out=json")
+    assert done.json["report"] == str(tmp_path / "ck-report-mine.html")
+    assert "14 samples/s" in (tmp_path / "ck-report-mine.html").read_text()
+
+
 def test_a_search_has_a_page_with_history_importance_and_front(ck: Callable[..., Any], tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     words = ("--over.threads=1,3", "--over.batch_size=1,4", "--sessions=1", "--repetitions=2", "--time=1", "--name=best")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from cluster_machines import PATHS, yaml_file
 from slurm import NEEDS, running_slurm
 from toy_benchmark import made_runs, toy_benchmark
 
@@ -21,13 +20,7 @@ from ck_repo.errors import ConfigError
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find
 
-ROOT = Path(__file__).parents[3]
 SWEEP = ("sweep", "program:toy-bench", "--out=json", "--trust", "--over.batch_size=1,2,4,8")
-
-
-def written(path: Path, content: Any) -> Path:
-    path.write_text(yaml.safe_dump(content))
-    return path
 
 
 @pytest.mark.parametrize(
@@ -43,11 +36,11 @@ def written(path: Path, content: Any) -> Path:
 )
 def test_wrong_profiles_are_refused(tmp_path: Path, content: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        read_profile(written(tmp_path / "profile.yaml", content))
+        read_profile(yaml_file(tmp_path / "profile.yaml", content))
 
 
 def test_a_profile_may_be_short(tmp_path: Path) -> None:
-    found = read_profile(written(tmp_path / "p.yaml", {"machines": 2, "exclusive": False, "environment": {"A": 1}}))
+    found = read_profile(yaml_file(tmp_path / "p.yaml", {"machines": 2, "exclusive": False, "environment": {"A": 1}}))
     assert found == SlurmProfile(2, exclusive=False, environment=(("A", "1"),))
 
 
@@ -57,7 +50,7 @@ def test_without_slurm_the_command_says_so(ck: Callable[..., Any], ck_home: Path
     toy_benchmark()
     assert ck("create", "cluster").code == 0
     monkeypatch.setenv("PATH", str(ck_home))
-    done = ck(*SWEEP, f"--cluster=slurm:{written(ck_home / 'p.yaml', {'interface': 'lo'})}")
+    done = ck(*SWEEP, f"--cluster=slurm:{yaml_file(ck_home / 'p.yaml', {'interface': 'lo'})}")
     assert done.code == 7
     assert "sbatch is not installed here" in done.json["error"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler  # dask-jobqueue sets its own
@@ -72,7 +65,7 @@ def slurm(ck: Callable[..., Any], ck_home: Path, monkeypatch: pytest.MonkeyPatch
     assert ck("create", "cluster").code == 0
     with running_slurm(2) as conf:
         monkeypatch.setenv("SLURM_CONF", str(conf))
-        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
+        monkeypatch.setenv("PYTHONPATH", PATHS)
         yield {
             "machines": 2,
             "partition": "debug",
@@ -87,7 +80,7 @@ def slurm(ck: Callable[..., Any], ck_home: Path, monkeypatch: pytest.MonkeyPatch
 def test_jobs_make_the_runs_and_are_gone_afterwards(
     ck: Callable[..., Any], log: Path, slurm: dict[str, Any], ck_home: Path
 ) -> None:
-    done = ck(*SWEEP, f"--cluster=slurm:{written(ck_home / 'p.yaml', slurm)}")
+    done = ck(*SWEEP, f"--cluster=slurm:{yaml_file(ck_home / 'p.yaml', slurm)}")
     assert done.code == 0, done.err
     assert (done.json["made"], done.json["left"]) == (4, 0)
     assert {row["machine"] for row in done.json["rows"]} <= {"node1", "node2"}
@@ -100,12 +93,12 @@ def test_jobs_make_the_runs_and_are_gone_afterwards(
 def test_a_job_that_slurm_refuses_or_that_ends_is_reported(
     ck: Callable[..., Any], slurm: dict[str, Any], ck_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = ck(*SWEEP, f"--cluster=slurm:{written(ck_home / 'p.yaml', {**slurm, 'partition': 'night'})}")
+    done = ck(*SWEEP, f"--cluster=slurm:{yaml_file(ck_home / 'p.yaml', {**slurm, 'partition': 'night'})}")
     assert done.code == 7
     assert "Slurm refuses the job: " in done.json["error"]
     assert "invalid partition specified: night" in done.json["error"]
     monkeypatch.setattr("ck_repo.campaign.slurm._GRACE", 0.0)
-    done = ck(*SWEEP, f"--cluster=slurm:{written(ck_home / 'p.yaml', {**slurm, 'python': '/no/such/python'})}")
+    done = ck(*SWEEP, f"--cluster=slurm:{yaml_file(ck_home / 'p.yaml', {**slurm, 'python': '/no/such/python'})}")
     assert done.code == 7
     assert "jobs ended without a worker: " in done.json["error"]
     assert "/no/such/python" in done.json["error"]
@@ -116,6 +109,6 @@ def test_jobs_that_slurm_holds_are_reported(
     ck: Callable[..., Any], slurm: dict[str, Any], ck_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ck_repo.campaign.slurm._GRACE", 0.0)
-    done = ck(*SWEEP, f"--cluster=slurm:{written(ck_home / 'p.yaml', {**slurm, 'directives': ['--hold']})}")
+    done = ck(*SWEEP, f"--cluster=slurm:{yaml_file(ck_home / 'p.yaml', {**slurm, 'directives': ['--hold']})}")
     assert done.code == 7
     assert "Slurm holds the jobs: JobHeldUser" in done.json["error"]

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from cluster_machines import copied_machine
+from cluster_machines import PATHS, copied_machine, yaml_file
 from sshd import NEEDS, Sshd, running_sshd
 from toy_benchmark import made_runs, toy_benchmark
 
@@ -21,13 +20,7 @@ from ck_repo.errors import ConfigError
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find
 
-ROOT = Path(__file__).parents[3]
 SWEEP = ("sweep", "program:toy-bench", "--out=json", "--trust", "--over.batch_size=1,4")
-
-
-def written(path: Path, content: Any) -> Path:
-    path.write_text(yaml.safe_dump(content))
-    return path
 
 
 @pytest.mark.parametrize(
@@ -46,11 +39,11 @@ def written(path: Path, content: Any) -> Path:
 )
 def test_wrong_files_of_hosts_are_refused(tmp_path: Path, content: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        read_hosts(written(tmp_path / "hosts.yaml", content))
+        read_hosts(yaml_file(tmp_path / "hosts.yaml", content))
 
 
 def test_a_host_has_what_is_said_for_all(tmp_path: Path) -> None:
-    found = read_hosts(written(tmp_path / "h.yaml", {"python": "/p", "hosts": ["me@a", {"host": "b", "python": "/q"}]}))
+    found = read_hosts(yaml_file(tmp_path / "h.yaml", {"python": "/p", "hosts": ["me@a", {"host": "b", "python": "/q"}]}))
     assert found.hosts == (Host("a", python="/p", user="me"), Host("b", python="/q"))
 
 
@@ -77,13 +70,12 @@ def server(ck: Callable[..., Any], ck_home: Path) -> Iterator[Sshd]:
 def host_of(home: Path, name: str) -> dict[str, Any]:
     """A host with repositories of its own."""
     variables = copied_machine(home / name, name)
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     return {
         "name": name,
         "python": sys.executable,
         "repos": variables.pop("CK_REPOS"),
         "tools": variables.pop("CK_TOOLS"),
-        "environment": {**variables, "PYTHONPATH": paths, **{k: v for k, v in os.environ.items() if k.startswith("TOY_")}},
+        "environment": {**variables, "PYTHONPATH": PATHS, **{k: v for k, v in os.environ.items() if k.startswith("TOY_")}},
     }
 
 
@@ -108,7 +100,7 @@ def test_hosts_that_can_be_used_make_the_runs_and_the_others_are_named(
         {**good, "name": "old", "python": str(old)},
         {**good, "name": "without-ck", "python": sys.executable, "environment": {"PYTHONPATH": str(_hiding(ck_home))}},
     )
-    done = ck(*SWEEP, f"--cluster=ssh:{written(ck_home / 'hosts.yaml', hosts)}")
+    done = ck(*SWEEP, f"--cluster=ssh:{yaml_file(ck_home / 'hosts.yaml', hosts)}")
     assert done.code == 0, done.err
     assert (done.json["made"], done.json["left"]) == (2, 0)
     assert {row["machine"] for row in done.json["rows"]} == {"one"}
@@ -127,6 +119,21 @@ def test_hosts_that_can_be_used_make_the_runs_and_the_others_are_named(
     assert not list((ck_home / "one/CK").glob(".worker*"))  # the certificates are gone with the worker
 
 
+@NEEDS
+def test_a_host_that_does_not_answer_is_skipped(
+    ck: Callable[..., Any], server: Sshd, ck_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ck_repo.campaign.ssh._ANSWER", 0.5)
+    slow = ck_home / "slow-python"
+    slow.write_text("#!/bin/sh\nexec cat > /dev/null\n")  # until the connection ends
+    slow.chmod(0o755)
+    hosts = server.hosts({"name": "slow", "python": str(slow)})
+    done = ck(*SWEEP, f"--cluster=ssh:{yaml_file(ck_home / 'hosts.yaml', hosts)}")
+    assert done.code == 7
+    assert "slow is skipped: it did not answer within 0 s" in done.err
+    assert "no host can be used" in done.json["error"]
+
+
 def _hiding(home: Path) -> Path:
     """A folder whose `ck_repo` cannot be imported."""
     (home / "hiding/ck_repo").mkdir(parents=True)
@@ -142,7 +149,7 @@ def test_a_changed_or_unknown_host_key_ends_the_command(ck: Callable[..., Any], 
     unknown.write_text("")
     for file, message in ((changed, "its host key is not the one in known_hosts"), (unknown, "its host key is not known here")):
         hosts = server.hosts({"name": "one", "python": sys.executable}, known_hosts=str(file))
-        done = ck(*SWEEP, f"--cluster=ssh:{written(ck_home / 'hosts.yaml', hosts)}")
+        done = ck(*SWEEP, f"--cluster=ssh:{yaml_file(ck_home / 'hosts.yaml', hosts)}")
         assert done.code == 7
         assert message in done.err
         assert "no host can be used" in done.json["error"]

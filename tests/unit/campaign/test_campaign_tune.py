@@ -14,6 +14,7 @@ from toy_benchmark import made_runs
 
 from ck_repo.campaign.goal import GOALS, Keep, read_goals, read_keep
 from ck_repo.campaign.measure import Measure
+from ck_repo.campaign.settling import Settling
 from ck_repo.campaign.space import Space
 from ck_repo.campaign.study import Study
 from ck_repo.errors import UsageError
@@ -84,7 +85,7 @@ def test_accuracy_is_kept(loss: str, model: str, ck: Callable[..., Any], log: Pa
 def test_the_server_goal_is_the_highest_rate_within_the_bound(ck: Callable[..., Any], log: Path, program: Entry) -> None:
     """The toy answers within the bound up to its throughput: 33 queries/s with 3 threads."""
     assert ck("run", "program:toy-bench", "--trust").code == 0  # installs what is needed
-    measure = Measure(Session(trust=True), program, {"uid": "0" * 16, "alias": "mine"})
+    measure = Measure(Session(trust=True), program, {"uid": "0" * 16, "alias": "mine"}, Settling(seconds=0))
     found = measure.figure(GOALS["server"], RunOptions(threads=3, batch_size=1, sessions=1), 1.0)
     assert found.figure == pytest.approx(33.0, rel=0.03)
     assert found.record.results.scenario == "server"

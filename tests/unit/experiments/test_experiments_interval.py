@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from ck_repo.experiments.interval import geometric_interval, t_quantile
+from ck_repo.experiments.interval import geometric_interval, ratio_interval, t_quantile
 
 
 @pytest.mark.parametrize("runs", [2, 3, 4, 5, 10, 40])
@@ -19,6 +19,17 @@ def test_intervals_cover_the_true_ratio_95_percent_of_the_time(runs: int) -> Non
         covered += low <= true <= high
     # five standard deviations of a binomial proportion around 0.95
     assert covered / rounds == pytest.approx(0.95, abs=5 * math.sqrt(0.95 * 0.05 / rounds))
+
+
+@pytest.mark.parametrize(("one", "other"), [(2, 2), (3, 5), (10, 10)])
+def test_at_least_as_many_intervals_of_unpaired_runs_hold_the_true_ratio(one: int, other: int) -> None:
+    draw, rounds, true = random.Random(one), 2000, 1.07
+    covered = 0
+    for _ in range(rounds):
+        runs = [true * math.exp(draw.gauss(0, 0.05)) for _ in range(one)], [math.exp(draw.gauss(0, 0.03)) for _ in range(other)]
+        low, high = ratio_interval(*runs) or (0.0, 0.0)
+        covered += low <= true <= high
+    assert covered / rounds > 0.95 - 5 * math.sqrt(0.95 * 0.05 / rounds)
 
 
 # R 4.3: qt(0.975, df)

@@ -1,0 +1,115 @@
+"""A machine that is busy, hot or throttled waits before it is measured."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ck_repo import progress
+from ck_repo.errors import CKError, ConfigError
+from ck_repo.machine.disturbances import disturbances
+
+VARIABLE = "CK_SETTLE"
+BUSY, SECONDS = 0.1, 120.0
+_PAUSE = 5.0  # s between two looks at a machine that is not ready
+
+
+@dataclass(frozen=True)
+class Settling:
+    """When a machine is ready, and how long it may take to become so.
+
+    Attributes
+    ----------
+    busy
+        The share of the CPU time that other programs may use, 0–1.
+    seconds
+        How long it may wait; 0: its state is not looked at.
+    """
+
+    busy: float = BUSY
+    seconds: float = SECONDS
+
+    def as_data(self) -> dict[str, Any]:
+        """For a worker."""
+        return asdict(self)
+
+    def reasons(self) -> list[str]:
+        """Why the machine is not ready; empty if it is, or is not looked at."""
+        return disturbances(self.busy) if self.seconds else []
+
+
+class NotReadyError(CKError):
+    """The machine is busy, hot or throttled."""
+
+
+def usual_seconds() -> float:
+    """How long a machine may wait, where the command does not say: CK_SETTLE, or 120 s.
+
+    Raises
+    ------
+    ConfigError
+        If CK_SETTLE is not a number of seconds.
+    """
+    text = os.environ.get(VARIABLE, "")
+    try:
+        found = float(text) if text else SECONDS
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < float("inf"):
+        raise ConfigError(f"{VARIABLE} is {text!r}, not a number of seconds", hint="0 means that machines do not wait")
+    return found
+
+
+class Settled:
+    """Waits until this machine is ready; the time is bounded for all measurements until it was ready again.
+
+    Parameters
+    ----------
+    look
+        Why the machine is not ready.
+    sleep, clock
+        Wait for some seconds, and a clock that goes on meanwhile.
+    """
+
+    def __init__(
+        self,
+        settling: Settling,
+        look: Callable[[], list[str]] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settling, self._look = settling, look or settling.reasons
+        self._sleep, self._clock = sleep, clock
+        self._left = settling.seconds
+
+    def __call__(self) -> list[str]:
+        """Wait; return why the machine still is not ready, if it is not."""
+        began = self._clock()
+        said = False
+        while reasons := self._look():
+            waited = self._clock() - began
+            if waited >= self._left:
+                if self._left or said:
+                    progress.warn(f"measured all the same: {'; '.join(reasons)}")
+                self._left = 0.0
+                return reasons
+            if not said:
+                progress.say(f"waiting up to {self._left:.0f} s: {'; '.join(reasons)}", always=True)
+                said = True
+            self._sleep(min(_PAUSE, self._left - waited))
+        self._left = self._settling.seconds
+        return []
+
+
+def at_once(settling: Mapping[str, Any]) -> Callable[[], list[str]]:
+    """For a worker, whose scheduler waits: an error if the machine is not ready."""
+
+    def look() -> list[str]:
+        if reasons := Settling(**settling).reasons():
+            raise NotReadyError("; ".join(reasons))
+        return []
+
+    return look
