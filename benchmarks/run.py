@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from alone_rows import alone_rows
+from data_set_rows import data_set_rows
 from kept_results import compared, keep, last
 from scoring_rows import scoring_rows
 
@@ -56,6 +57,18 @@ class Bench:
                 subprocess.run(words, env=environment, capture_output=True, check=True)
                 row.append(time.perf_counter() - begun)
         return [statistics.median(row[1:]) for row in rows]
+
+    def pairs(self, *commands: list[str]) -> list[list[float]]:
+        """Wall times in s of commands in turns, a list for each turn, after one turn that is not counted."""
+        turns: list[list[float]] = []
+        for turn in range((1 if self.quick else 9) + 1):
+            times = [0.0] * len(commands)
+            for number in range(len(commands)) if turn % 2 else reversed(range(len(commands))):
+                begun = time.perf_counter()
+                subprocess.run(commands[number], env=self.environment, capture_output=True, check=True)
+                times[number] = time.perf_counter() - begun
+            turns.append(times)
+        return turns[1:]
 
     def usage(self, command: list[str]) -> tuple[float, float]:
         """CPU time in s and peak memory in MB of a command."""
@@ -370,8 +383,10 @@ def main() -> None:
         if (DATA / "results_v1.0").is_dir():
             row("ck check submission, 1,002 results", check)
             row("ck check submission and ck import submission, 10,002 results", ten_thousand)
-        light = ("ck version", "ck search", "ck run --dry-run", "ck check submission", "ck import submission")
-        if not arguments.only or not any(arguments.only in name for name in light):
+        for name, measure in data_set_rows(bench):
+            row(name, measure)
+        light = ("ck detect soft", "ck version", "ck search", "ck run --dry-run", "ck check submission", "ck import submission")
+        if not any(arguments.only and (arguments.only in name or name in arguments.only) for name in light):
             bench.ck("run", "program:object-detection", "--mode=accuracy", "--count=8")  # sets up
             bench.use_real_model()
         for backend in BACKENDS if bench.real else ("onnxruntime",):
