@@ -21,6 +21,7 @@ from typing import Any
 
 from alone_rows import alone_rows
 from data_set_rows import data_set_rows
+from fetch_rows import fetch_rows
 from kept_results import compared, keep, last
 from scoring_rows import scoring_rows
 
@@ -383,9 +384,17 @@ def main() -> None:
         if (DATA / "results_v1.0").is_dir():
             row("ck check submission, 1,002 results", check)
             row("ck check submission and ck import submission, 10,002 results", ten_thousand)
-        for name, measure in data_set_rows(bench):
+        for name, measure in [*data_set_rows(bench), *fetch_rows(bench)]:
             row(name, measure)
-        light = ("ck detect soft", "ck version", "ck search", "ck run --dry-run", "ck check submission", "ck import submission")
+        light = (
+            "ck detect soft",
+            "ck install package",
+            "ck version",
+            "ck search",
+            "ck run --dry-run",
+            "ck check submission",
+            "ck import submission",
+        )
         if not any(arguments.only and (arguments.only in name or name in arguments.only) for name in light):
             bench.ck("run", "program:object-detection", "--mode=accuracy", "--count=8")  # sets up
             bench.use_real_model()
