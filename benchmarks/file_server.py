@@ -1,6 +1,7 @@
 """Serve a folder over HTTP on this machine's loopback: ``file_server.py FOLDER MB_A_SECOND``; prints its address.
 
-All connections together get that many megabytes a second, as on a line of that speed; 0 is no limit. The server ends with its stdin.
+All connections together get that many megabytes a second, as on a line of that speed; 0 is no limit. The server ends
+when its stdin is closed.
 """
 
 from __future__ import annotations

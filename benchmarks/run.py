@@ -27,6 +27,11 @@ from scoring_rows import scoring_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 BACKENDS = ("onnxruntime", "openvino", "tensorflow", "torch", "tflite")
+# how rows begin that need neither a venv nor a model
+LIGHT = (
+    "ck version", "ck search", "ck run --dry-run", "ck check submission", "ck import submission", "ck detect soft",
+    "ck install package",
+)  # fmt: skip
 DATA = Path(os.environ.get("CK_TEST_DATA") or ROOT.parent / "shared" / "data")
 
 
@@ -386,16 +391,7 @@ def main() -> None:
             row("ck check submission and ck import submission, 10,002 results", ten_thousand)
         for name, measure in [*data_set_rows(bench), *fetch_rows(bench)]:
             row(name, measure)
-        light = (
-            "ck detect soft",
-            "ck install package",
-            "ck version",
-            "ck search",
-            "ck run --dry-run",
-            "ck check submission",
-            "ck import submission",
-        )
-        if not any(arguments.only and (arguments.only in name or name in arguments.only) for name in light):
+        if not any(arguments.only and (arguments.only in name or name in arguments.only) for name in LIGHT):
             bench.ck("run", "program:object-detection", "--mode=accuracy", "--count=8")  # sets up
             bench.use_real_model()
         for backend in BACKENDS if bench.real else ("onnxruntime",):
