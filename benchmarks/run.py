@@ -24,13 +24,14 @@ from data_set_rows import data_set_rows
 from fetch_rows import fetch_rows
 from kept_results import compared, keep, last
 from scoring_rows import scoring_rows
+from venv_rows import venv_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 BACKENDS = ("onnxruntime", "openvino", "tensorflow", "torch", "tflite")
 # how rows begin that need neither a venv nor a model
 LIGHT = (
     "ck version", "ck search", "ck run --dry-run", "ck check submission", "ck import submission", "ck detect soft",
-    "ck install package",
+    "ck install package", "ck create venv",
 )  # fmt: skip
 DATA = Path(os.environ.get("CK_TEST_DATA") or ROOT.parent / "shared" / "data")
 
@@ -389,7 +390,7 @@ def main() -> None:
         if (DATA / "results_v1.0").is_dir():
             row("ck check submission, 1,002 results", check)
             row("ck check submission and ck import submission, 10,002 results", ten_thousand)
-        for name, measure in [*data_set_rows(bench), *fetch_rows(bench)]:
+        for name, measure in [*data_set_rows(bench), *fetch_rows(bench), *venv_rows(bench)]:
             row(name, measure)
         if not any(arguments.only and (arguments.only in name or name in arguments.only) for name in LIGHT):
             bench.ck("run", "program:object-detection", "--mode=accuracy", "--count=8")  # sets up
