@@ -20,11 +20,20 @@ from pathlib import Path
 from typing import Any
 
 from alone_rows import alone_rows
+from data_set_rows import data_set_rows
+from fetch_rows import fetch_rows
 from kept_results import compared, keep, last
 from scoring_rows import scoring_rows
+from submission_rows import submission_rows
+from venv_rows import venv_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 BACKENDS = ("onnxruntime", "openvino", "tensorflow", "torch", "tflite")
+# how rows begin that need neither a venv nor a model
+LIGHT = (
+    "ck version", "ck search", "ck run --dry-run", "ck check submission", "ck import submission", "ck detect soft",
+    "ck install package", "ck create venv",
+)  # fmt: skip
 DATA = Path(os.environ.get("CK_TEST_DATA") or ROOT.parent / "shared" / "data")
 
 
@@ -56,6 +65,18 @@ class Bench:
                 subprocess.run(words, env=environment, capture_output=True, check=True)
                 row.append(time.perf_counter() - began)
         return [statistics.median(row[1:]) for row in rows]
+
+    def pairs(self, *commands: list[str]) -> list[list[float]]:
+        """Wall times in s of commands in turns, a list for each turn, after one turn that is not counted."""
+        turns: list[list[float]] = []
+        for turn in range((1 if self.quick else 9) + 1):
+            times = [0.0] * len(commands)
+            for number in range(len(commands)) if turn % 2 else reversed(range(len(commands))):
+                begun = time.perf_counter()
+                subprocess.run(commands[number], env=self.environment, capture_output=True, check=True)
+                times[number] = time.perf_counter() - begun
+            turns.append(times)
+        return turns[1:]
 
     def usage(self, command: list[str]) -> tuple[float, float]:
         """CPU time in s and peak memory in MB of a command."""
@@ -269,6 +290,8 @@ def main() -> None:
     def submission(submitters: int) -> Path:
         """A tree of one submitter's six results with their compliance tests, again and again."""
         tree = bench.scratch / f"tree-{submitters}"
+        if tree.exists():
+            return tree
         source = bench.scratch / "submitter"
         shutil.copytree(DATA / "results_v1.0/closed/Lenovo", source, copy_function=shutil.copyfile, dirs_exist_ok=True)
         about = json.loads((source / "systems/T4x1_TRT.json").read_text())
@@ -370,9 +393,12 @@ def main() -> None:
         row("ck run --dry-run, 10,000 strange packages", strange_packages)
         if (DATA / "results_v1.0").is_dir():
             row("ck check submission, 1,002 results", check)
+            for name, measure in submission_rows(bench, submission):
+                row(name, measure)
             row("ck check submission and ck import submission, 10,002 results", ten_thousand)
-        light = ("ck version", "ck search", "ck run --dry-run", "ck check submission", "ck import submission")
-        if not arguments.only or not any(arguments.only in name for name in light):
+        for name, measure in [*data_set_rows(bench), *fetch_rows(bench), *venv_rows(bench)]:
+            row(name, measure)
+        if not any(arguments.only and (arguments.only in name or name in arguments.only) for name in LIGHT):
             bench.ck("run", "program:object-detection", "--mode=accuracy", "--count=8")  # sets up
             bench.use_real_model()
         for backend in BACKENDS if bench.real else ("onnxruntime",):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from ck_repo.session import Session
 from ck_repo.store.digest import of_value
 from ck_repo.store.entry import Entry, read_uid, write_entry
 from ck_repo.store.modules import module_uid
-from ck_repo.store.plain_file import UnreadableError, flaw, is_folder, opened, shown, walk
+from ck_repo.store.plain_file import UnreadableError, flaw, is_folder, opened, shown, walk_opened
 from ck_repo.store.repository import Repository
 from ck_repo.store.uid import uid_from_digest
 from ck_repo.store.writing import module_folder, publish, staged
@@ -84,19 +85,17 @@ def _copy(source: Path, target: Path, root: Path) -> list[str]:
     if flaw(root, source, links=False) == "a link, or behind one":
         where = "is a link" if is_folder(root, source) else "leads out of the tree"
         return [f"{shown(source)} {where}, and was skipped"]
-    left = []
-    for row in walk(source):
-        if row.flaw:
+    left, made = [], ""
+    for row, file in walk_opened(root, source, maximum=_MAXIMUM):
+        if file is None:
             left.append(f"{shown(source / row.name)} is {row.flaw}, and was skipped")
             continue
-        to = target / row.name
-        try:
-            with opened(root, source / row.name, maximum=_MAXIMUM, links=False) as file:
-                to.parent.mkdir(parents=True, exist_ok=True)
-                with open(to, "wb") as copy:
-                    shutil.copyfileobj(file, copy, 1 << 20)
-        except UnreadableError as error:
-            left.append(f"{shown(source / row.name)} is {error.why}, and was skipped")
+        to = os.path.join(target, row.name)
+        if (folder := os.path.dirname(to)) != made:
+            os.makedirs(folder, exist_ok=True)
+            made = folder
+        with open(to, "wb") as copy:
+            shutil.copyfileobj(file, copy)
     return left
 
 

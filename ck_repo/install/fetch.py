@@ -22,13 +22,15 @@ from ck_repo.store.folders import tools_root
 from ck_repo.store.lock import locked
 from ck_repo.store.work import scratch_folder, writing_file
 
+Fetched = tuple[Path, str]  # a file in the cache, and its SHA-256
+
 
 def cache_root() -> Path:
     """The folder of downloaded files."""
     return tools_root() / ".cache"
 
 
-def fetch(source: Source) -> tuple[Path, str]:
+def fetch(source: Source) -> Fetched:
     """Download a file, or take it from the cache; verify it in both cases.
 
     Returns
@@ -77,7 +79,7 @@ def is_cached(source: Source) -> bool:
     return bool(digest) and _place(digest).exists()
 
 
-def fetch_unknown(source: Source, known: str = "") -> tuple[Path, str]:
+def fetch_unknown(source: Source, known: str = "") -> Fetched:
     """Download a file without a known digest; the caller holds a lock on its URL, and decides what may be used.
 
     Parameters
@@ -101,7 +103,7 @@ def fetch_unknown(source: Source, known: str = "") -> tuple[Path, str]:
         return _keep(part, source)
 
 
-def _fetch_into(source: Source, part: Path, wanted: Source) -> tuple[Path, str]:
+def _fetch_into(source: Source, part: Path, wanted: Source) -> Fetched:
     urls = with_local_mirrors(source).urls
     try:
         download(urls, part, source.size, f"downloading {source.name}", lambda path, sha256: mismatch(path, source, sha256))
@@ -178,7 +180,7 @@ def mismatch(path: Path, source: Source, known: str = "") -> str:
     return unproven(path, commit) if commit else ""
 
 
-def _keep(part: Path, source: Source) -> tuple[Path, str]:
+def _keep(part: Path, source: Source) -> Fetched:
     digest = source.sha256 or of_file(part)
     final = _place(digest)
     final.parent.mkdir(parents=True, exist_ok=True)
@@ -208,7 +210,7 @@ def _pinned(source: Source) -> Source:
     return pin(source)
 
 
-def _cached(source: Source) -> tuple[Path, str] | None:
+def _cached(source: Source) -> Fetched | None:
     digest = source.sha256
     if not digest:
         known = next((cache_root() / algorithm / weak for algorithm, weak in source.weaker), _pin_of(source))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ck_repo.errors import CKError
-from ck_repo.install.fetch import fetch, is_cached
+from ck_repo.install.fetch import Fetched, fetch, is_cached
 from ck_repo.install.git_source import read_commit
 from ck_repo.install.source import Source, is_local, read_source, with_local_mirrors
 from ck_repo.resolve.plan import Choice, NewPackage, PythonPackage, in_order
@@ -26,11 +26,14 @@ class _Job:
         Of the packages that need it.
     over
         Set when it was fetched, or could not be.
+    fetched
+        What `fetch` returned.
     """
 
     source: Source
     keys: list[str]
     over: threading.Event = field(default_factory=threading.Event)
+    fetched: Fetched | None = None
     error: Exception | None = None
 
 
@@ -58,19 +61,25 @@ class FetchAhead:
         for _ in range(min(_AT_ONCE, len(self._jobs))):
             threading.Thread(target=self._work, name="fetching ahead", daemon=True).start()
 
-    def wait(self, key: str) -> None:
+    def wait(self, key: str) -> dict[str, Fetched]:
         """Wait for the files of a package.
+
+        Returns
+        -------
+        dict
+            The verified files by the digests of their sources.
 
         Raises
         ------
         CKError
             If one of them could not be fetched.
         """
-        for job in self._jobs:
-            if key in job.keys:
-                job.over.wait()
-                if job.error:
-                    raise job.error
+        mine = [job for job in self._jobs if key in job.keys]
+        for job in mine:
+            job.over.wait()
+            if job.error:
+                raise job.error
+        return {job.source.digest: job.fetched for job in mine if job.fetched}
 
     def _work(self) -> None:
         while True:
@@ -79,7 +88,7 @@ class FetchAhead:
             except IndexError:
                 return
             try:
-                fetch(job.source)
+                job.fetched = fetch(job.source)
             except Exception as error:  # raised again in the thread that waits for the file
                 job.error = error
             finally:

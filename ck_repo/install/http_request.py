@@ -18,7 +18,7 @@ from ck_repo.install.pip_settings import pip_settings
 from ck_repo.install.retry import PermanentError, TransientError, seconds_of, with_retries
 from ck_repo.network import refuse_offline
 
-BLOCK = 1 << 15  # bytes; an incomplete block is lost
+BLOCK = 1 << 18  # maximum bytes that are read at once
 SLOWEST = 100  # bytes/s; slower transfers are treated as read timeouts
 LARGEST_JSON = 16 << 20  # maximum bytes
 _SIZE_TIMEOUT = 5.0  # s to wait for the size of a file, which is only displayed

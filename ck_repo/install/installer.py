@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import MappingProxyType
 
 from packaging.utils import canonicalize_name
 
@@ -15,7 +16,7 @@ from ck_repo import progress
 from ck_repo.contract.record import write
 from ck_repo.contract.timings import Timings
 from ck_repo.errors import ConflictError, InstallError
-from ck_repo.install.fetch import forget_fetched
+from ck_repo.install.fetch import Fetched, forget_fetched
 from ck_repo.install.fetch_ahead import FetchAhead
 from ck_repo.install.first_fetch import FirstFetch
 from ck_repo.install.python_packages import install_python_packages
@@ -163,11 +164,14 @@ class Installer:
                 what = f"converting {choice.label} from {conversion.source} to {conversion.target}" if conversion else ""
                 progress.say(what or f"installing {choice.variant.label}")
                 with self.timings.part(name):
-                    ahead.wait(choice.key)
-                    there = self._fill(choice, folder, alone, inherited, done)
+                    fetched = ahead.wait(choice.key)
+                    there = self._fill(choice, folder, alone, inherited, done, fetched)
             return self._register(_manifest(there))
 
-    def _fill(self, choice: NewPackage, folder: Path, alone: Path, scope: str, done: Mapping[str, Installed]) -> Path:
+    def _fill(
+        self, choice: NewPackage, folder: Path, alone: Path, scope: str, done: Mapping[str, Installed],
+        fetched: Mapping[str, Fetched],
+    ) -> Path:  # fmt: skip
         """Run the recipe in a staging folder, rename it, and return it. The caller holds the lock on the key.
 
         Parameters
@@ -176,6 +180,8 @@ class Installer:
             Its name if it has a scope: what depends on a file that only a lock verifies is only for that lock's user.
         scope
             The scope of its inputs; empty if there is none.
+        fetched
+            Files that were downloaded already.
         """
         component = choice.variant.component
         with working() as work:
@@ -197,6 +203,7 @@ class Installer:
             recipe = Recipe(
                 component.entry.path, staging, self._python, trusted, values, given,
                 self._vouched.digests if self._vouched else {}, _first_fetch(component) if component.stock else None,
+                fetched,
             )  # fmt: skip
             for step in fields.rows("install"):
                 run_step(step, recipe)
@@ -219,7 +226,7 @@ class Installer:
     ) -> Installed:
         component = choice.variant.component
         fields = component.fields(choice.variant.chosen)
-        files = _files(staging)
+        files = _files(staging, recipe.copied)
         main = _main_file(component.entry.alias, fields.text("file"), list(files))
         source = done[choice.deps[SOURCE].key] if component.conversion else Installed()
         sections: dict[str, dict[str, object]] = {}
@@ -339,10 +346,10 @@ def _python_path(fields: Fields, recipe: Recipe, folder: Path) -> str:
     return str(folder / name)
 
 
-def _files(folder: Path) -> dict[str, str]:
-    """SHA-256 of every regular file that a recipe created, by name."""
+def _files(folder: Path, known: Mapping[Path, str] = MappingProxyType({})) -> dict[str, str]:
+    """SHA-256 of every regular file that a recipe created, by name; `known` are those that need not be read."""
     return {
-        path.relative_to(folder).as_posix(): of_file(path)
+        path.relative_to(folder).as_posix(): known.get(path) or of_file(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not path.is_symlink() and path != folder / _MANIFEST
     }

@@ -13,7 +13,7 @@ from pathlib import Path
 from ck_repo import progress
 from ck_repo.child import last_lines, run_child
 from ck_repo.errors import ConfigError, GitError, InstallError
-from ck_repo.install.fetch import fetch, pinned_digest
+from ck_repo.install.fetch import Fetched, fetch, pinned_digest
 from ck_repo.install.first_fetch import FirstFetch
 from ck_repo.install.git_source import read_commit
 from ck_repo.install.patch import apply_patch
@@ -74,6 +74,10 @@ class Recipe:
         SHA-256 by URL, from a lock: required digests of files whose recipe has none. They only apply to this installation.
     first_fetch
         For a stock recipe: the storage of digests that it lacks. None if a recipe must have digests.
+    fetched
+        Files that were downloaded and verified for this installation already, by the digests of their sources.
+    copied
+        SHA-256 of files in the folder that are copies of verified files, and that no step has changed since.
     downloads
         URL, size and digest of each downloaded file, and whether it is unverified: for the record.
     rests_on_vouched
@@ -88,6 +92,8 @@ class Recipe:
     given: Mapping[str, Given] = field(default_factory=dict)
     vouched: Mapping[str, str] = field(default_factory=dict)
     first_fetch: FirstFetch | None = None
+    fetched: Mapping[str, Fetched] = field(default_factory=dict)
+    copied: dict[Path, str] = field(default_factory=dict)
     downloads: list[dict[str, object]] = field(default_factory=list)
     rests_on_vouched: bool = False
 
@@ -107,12 +113,15 @@ def run_step(step: Fields, recipe: Recipe) -> None:
     step.only(*STEPS)
     if len(chosen) != 1:
         raise ConfigError(f"{recipe.entry}: a step is one of {', '.join(kinds)}, this one has {', '.join(chosen) or 'none'}")
-    kinds[chosen[0]](step.fields(chosen[0]), recipe)
+    content = step.fields(chosen[0])
+    if chosen != ["download"] or content.flag("unpack") or content.flag("decompress"):
+        recipe.copied.clear()  # the step may change any file
+    kinds[chosen[0]](content, recipe)
 
 
 def _download(step: Fields, recipe: Recipe) -> None:
     source = read_source(step)
-    path = _fetched(source, recipe)
+    path, digest = _fetched(source, recipe)
     with storage_errors(f"writing {source.name}"):
         if step.flag("unpack"):
             with _naming(source, path):
@@ -124,6 +133,7 @@ def _download(step: Fields, recipe: Recipe) -> None:
                 decompress(path, target)
         else:  # a copy, because later steps may change it, and files in the cache must not change
             shutil.copyfile(path, target)
+            recipe.copied[target] = digest
 
 
 @contextmanager
@@ -135,20 +145,23 @@ def _naming(source: Source, path: Path) -> Iterator[None]:
         raise ArchiveError(error.what.replace(str(path), f"the file from {source.urls[0]}"), hint=error.hint) from error
 
 
-def _fetched(source: Source, recipe: Recipe, *, verified: bool = True) -> Path:
-    """Download the file of a source, and record it."""
+def _fetched(source: Source, recipe: Recipe, *, verified: bool = True) -> Fetched:
+    """Download the file of a source, unless it was just fetched, and record it."""
     _refuse_private(source, recipe)
     verified = verified and (recipe.first_fetch is None or source.pinned or zenodo_file(source) is not None)
     vouched = "" if source.pinned else recipe.vouched.get(source.urls[0], "")
     if vouched and vouched != pinned_digest(source):
         recipe.rests_on_vouched = True
         source = replace(source, sha256=vouched)
-    path, digest = recipe.first_fetch.file(source) if recipe.first_fetch and not vouched else fetch(source)
+    if (ahead := recipe.fetched.get(source.digest)) and ahead[0].exists():
+        path, digest = ahead
+    else:
+        path, digest = recipe.first_fetch.file(source) if recipe.first_fetch and not vouched else fetch(source)
     origin = dict(source.weaker) | ({} if verified else {"unverified": True})
     if not verified:
         progress.say(f"{source.urls[0]} is unverified: its recipe has no digest; later downloads must have sha256 {digest}")
     recipe.downloads.append({"urls": list(source.urls), "size": path.stat().st_size, "sha256": digest, **origin})
-    return path
+    return path, digest
 
 
 def _refuse_private(source: Source, recipe: Recipe) -> None:
@@ -191,7 +204,7 @@ def _git(step: Fields, recipe: Recipe) -> None:
         locked = [name.rpartition("@")[2] for name in recipe.vouched if name.rpartition("@")[0] == f"git+{url}"]
         recipe.rests_on_vouched = recipe.rests_on_vouched or bool(locked)
         digest = locked[0] if locked else recipe.first_fetch.commit(url, checkout)
-    path = _fetched(_commit_of(url, digest, recipe), recipe, verified=exact)
+    path, _ = _fetched(_commit_of(url, digest, recipe), recipe, verified=exact)
     folder = inside(recipe.folder, step.text("to"))
     with storage_errors(f"writing {folder.name}"):
         folder.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ck_repo import progress
 from ck_repo.child import last_lines, run_child
 from ck_repo.errors import DetectError
 from ck_repo.machine.data_set_content import DataSetContent
@@ -69,13 +68,15 @@ class Wanted:
         return {"path": self.path, "annotations": self.annotations, "names": self.names, "inside": self.inside}
 
 
-def read_data_set(wanted: Wanted, coco: Path | None = None, *, check: bool = True) -> DataSetContent:
+def read_data_set(wanted: Wanted, coco: Path | None = None, *, check: bool = True, digests: bool = False) -> DataSetContent:
     """Read and check a data set; with `coco` also write it in COCO's format.
 
     Parameters
     ----------
     check
         Whether the images are opened. Otherwise only `images`, `files`, `image_ids` and `category_ids` are filled.
+    digests
+        Whether `digests` is filled, too.
 
     Raises
     ------
@@ -85,7 +86,7 @@ def read_data_set(wanted: Wanted, coco: Path | None = None, *, check: bool = Tru
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         request, answer = folder / "request.json", folder / "answer.json"
-        asked = wanted.as_data() | {"format": wanted.kind, "coco": str(coco or ""), "check": check}
+        asked = wanted.as_data() | {"format": wanted.kind, "coco": str(coco or ""), "check": check, "digests": digests}
         request.write_text(json.dumps(asked), encoding="utf-8")
         command = [sys.executable, "-B", "-m", "object_detection.datasets", str(request), str(answer)]
         errors = folder / "stderr.log"
@@ -104,15 +105,10 @@ def read_data_set(wanted: Wanted, coco: Path | None = None, *, check: bool = Tru
 
 def inspect_data_set(wanted: Wanted) -> InstalledDataset:
     """Check a data set, and compute its digest and stamp: the `dataset` section of an env entry."""
-    found = read_data_set(wanted)
-    images, sources = found.files, [path for path in found.sources if Path(path).is_file()]
-    digests = []
-    with progress.task(f"reading {Path(found.images).name}", len(images), "images") as task:
-        for done, path in enumerate(images, 1):
-            digests.append(of_file(Path(path)))
-            task.advance_to(done)
+    found = read_data_set(wanted, digests=True)
+    sources = [path for path in found.sources if Path(path).is_file()]
     annotations = of_file(Path(sources[0])) if wanted.kind == COCO else of_value([of_file(Path(path)) for path in sources])
-    every = [*images, *found.sources]
+    every = [*found.files, *found.sources]
     _remember(wanted, every)
     return InstalledDataset(
         images=found.images,
@@ -128,7 +124,7 @@ def inspect_data_set(wanted: Wanted) -> InstalledDataset:
         inside=wanted.inside,
         annotations_sha256=annotations,
         stamp=_stamp(every),
-        digest=of_value([annotations, digests]),
+        digest=of_value([annotations, found.digests]),
     )
 
 

@@ -31,6 +31,8 @@ class DataSetContent:
         Width, height and number of images of the most frequent sizes, and the number of sizes.
     files, archived
         The images, and their names below the image folder; without a check of the images, missing files are empty.
+    digests
+        SHA-256 of each image, if requested.
     sources
         Annotation files, and folders of annotations.
     image_ids, category_ids
@@ -50,6 +52,7 @@ class DataSetContent:
     remarks: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     archived: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     image_ids: tuple[Any, ...] = ()
     category_ids: tuple[Any, ...] = ()

@@ -12,7 +12,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -78,14 +78,18 @@ def opened(folder: Path, path: Path | str, *, maximum: int = MAXIMUM, links: boo
     UnreadableError
         If there is no such regular file.
     """
-    descriptor = _descend(folder, path, links)
+    with _regular(_descend(folder, path, links), path, maximum) as file:
+        yield file
+
+
+def _regular(descriptor: int, path: Path | str, maximum: int) -> BinaryIO:
+    """The open file, if it is a regular one of at most that many bytes; else it is closed."""
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode) or found.st_size > maximum:
         os.close(descriptor)
         plain = stat.S_ISREG(found.st_mode)
         raise UnreadableError(path, f"larger than {maximum} bytes" if plain else _kind(found.st_mode))
-    with os.fdopen(descriptor, "rb") as file:
-        yield file
+    return os.fdopen(descriptor, "rb")
 
 
 def read_plain(folder: Path, path: Path | str, *, maximum: int = MAXIMUM) -> bytes:
@@ -160,37 +164,79 @@ def walk(folder: Path) -> Iterator[Found]:
     except UnreadableError:
         return
     try:
-        yield from _walk(descriptor, "", 1)
+        for found, _ in _walk(descriptor, "", 1):
+            yield found
     finally:
         os.close(descriptor)
 
 
-def _walk(descriptor: int, prefix: str, depth: int) -> Iterator[Found]:
+def walk_opened(folder: Path, path: Path | str, *, maximum: int = MAXIMUM) -> Iterator[tuple[Found, BinaryIO | None]]:
+    """Everything below `path`, as `walk` yields it, with the regular files opened for reading until the next one.
+
+    Parameters
+    ----------
+    folder, path
+        See `opened`; links are not followed.
+    maximum
+        The largest size in bytes; the flaw of a larger file is its size.
+    """
+    try:
+        descriptor = _descend(folder, path, False)
+    except UnreadableError:
+        return
+    try:
+        for found, parent in _walk(descriptor, "", 1):
+            if found.flaw:
+                yield found, None
+                continue
+            try:
+                file = _regular(os.open(found.name.rpartition("/")[2], _FLAGS, dir_fd=parent), found.name, maximum)
+            except OSError as error:
+                yield replace(found, flaw=MISSING if error.errno == errno.ENOENT else f"unreadable ({error.strerror})"), None
+            except UnreadableError as error:
+                yield replace(found, flaw=error.why), None
+            else:
+                with file:
+                    yield found, file
+    finally:
+        os.close(descriptor)
+
+
+def _walk(descriptor: int, prefix: str, depth: int) -> Iterator[tuple[Found, int]]:
+    """What is below a folder, each with the descriptor of its own folder."""
     with os.scandir(descriptor) as rows:
         found = sorted(rows, key=lambda row: row.name)
     for row in found:
         name = f"{prefix}{row.name}"
         if not _is_text(row.name):
-            yield Found(name, "named with bytes that are not UTF-8", True)
+            yield Found(name, "named with bytes that are not UTF-8", True), descriptor
         elif len(os.fsencode(name)) > _LONGEST:
-            yield Found(name, f"in a path of more than {_LONGEST} bytes", True)
+            yield Found(name, f"in a path of more than {_LONGEST} bytes", True), descriptor
         elif row.is_symlink():
-            yield Found(name, A_LINK)
+            yield Found(name, A_LINK), descriptor
         elif not row.is_dir(follow_symlinks=False):
-            mode = row.stat(follow_symlinks=False).st_mode
-            yield Found(name, "" if stat.S_ISREG(mode) else _kind(mode))
+            yield Found(name, _flaw_of(row)), descriptor
         elif depth == _DEEPEST:
-            yield Found(name, f"a folder more than {_DEEPEST} levels deep", True)
+            yield Found(name, f"a folder more than {_DEEPEST} levels deep", True), descriptor
         else:
             try:
                 below = os.open(row.name, _FLAGS | os.O_DIRECTORY, dir_fd=descriptor)
             except OSError as error:
-                yield Found(name, f"unreadable ({error.strerror})")
+                yield Found(name, f"unreadable ({error.strerror})"), descriptor
                 continue
             try:
                 yield from _walk(below, f"{name}/", depth + 1)
             finally:
                 os.close(below)
+
+
+def _flaw_of(row: os.DirEntry[str]) -> str:
+    """Why something in a folder that is being walked is not a regular file; empty if it is one."""
+    try:
+        mode = row.stat(follow_symlinks=False).st_mode
+    except OSError:  # it was removed meanwhile
+        return MISSING
+    return "" if stat.S_ISREG(mode) else _kind(mode)
 
 
 def _is_text(name: str) -> bool:
@@ -201,15 +247,22 @@ def _is_text(name: str) -> bool:
     return True
 
 
+def _below(folder: Path, path: Path | str) -> str:
+    """A path relative to the folder."""
+    text, base = os.fspath(path), os.fspath(folder)
+    if not os.path.isabs(text):
+        return text
+    if text.startswith(f"{base}/"):  # the usual case
+        return text[len(base) :]
+    try:
+        return str(Path(text).relative_to(folder))
+    except ValueError:
+        raise UnreadableError(path, f"outside {folder}") from None
+
+
 def _descend(folder: Path, path: Path | str, links: bool) -> int:
     """A descriptor of `path`, opened part by part from `folder`."""
-    below = Path(path)
-    if below.is_absolute():
-        try:
-            below = below.relative_to(folder)
-        except ValueError:
-            raise UnreadableError(path, f"outside {folder}") from None
-    todo = [part for part in reversed(str(below).split("/")) if part not in ("", ".")]
+    todo = [part for part in reversed(_below(folder, path).split("/")) if part not in ("", ".")]
     stack: list[int] = []
     hops = 0
     try:
@@ -223,6 +276,13 @@ def _descend(folder: Path, path: Path | str, links: bool) -> int:
                     raise UnreadableError(path, f"a link that leads out of {folder}")
                 os.close(stack.pop())
                 continue
+            if todo:
+                try:
+                    stack.append(os.open(name, _FLAGS | os.O_DIRECTORY, dir_fd=stack[-1]))
+                    continue
+                except OSError as error:
+                    if error.errno not in (errno.ENOTDIR, errno.ELOOP):  # those of a link
+                        raise
             mode = os.stat(name, dir_fd=stack[-1], follow_symlinks=False).st_mode
             if stat.S_ISLNK(mode):
                 target = os.readlink(name, dir_fd=stack[-1])

@@ -12,6 +12,8 @@ import pytest
 from servers import WAIT, Answer, Call, Server, status, whole
 
 from ck_repo.errors import DownloadError
+from ck_repo.install.fetch import Fetched
+from ck_repo.install.fetch_ahead import FetchAhead
 from ck_repo.install.installer import Installer
 from ck_repo.machine.survey import survey
 from ck_repo.resolve.resolver import Resolver
@@ -91,3 +93,46 @@ def test_file_without_digest_is_not_fetched_ahead(shelf: Shelf, server: Server) 
     with pytest.raises(DownloadError):
         install(shelf, "ab")
     assert not server.requests or {path for path, _ in server.requests} == {"/a.bin"}
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        [],
+        [{"copy": {"file": "other.txt", "to": "a.bin"}}],
+        [{"move": {"file": "a.bin", "to": "b.bin"}}, {"copy": {"file": "other.txt", "to": "a.bin"}}],
+    ],
+    ids=["nothing", "copied over", "moved away"],
+)
+def test_digest_is_of_the_files_after_all_steps(shelf: Shelf, server: Server, later: list[dict[str, Any]]) -> None:
+    first = step(server.give("/a.bin", whole(b"first")), b"first")
+    shelf.package("a", first, *later, files={"other.txt": "other"}, file="a.bin")
+    shelf.package("b", step(server.give("/b.bin", whole(b"b")), b"b"))
+    found = install(shelf, "ab")["a"]
+    assert found.digest == hashlib.sha256(Path(found.path, "a.bin").read_bytes()).hexdigest()
+
+
+def test_a_second_download_to_the_same_name_counts(shelf: Shelf, server: Server) -> None:
+    steps = [step(server.give(f"/{text}", whole(text.encode())), text.encode(), to="a.bin") for text in ("one", "two")]
+    shelf.package("a", *steps, file="a.bin")
+    found = install(shelf, "a")["a"]
+    assert Path(found.file).read_text() == "two"
+    assert found.digest == hashlib.sha256(b"two").hexdigest()
+
+
+def test_file_that_is_removed_from_the_cache_meanwhile_is_fetched_again(
+    shelf: Shelf, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        shelf.package(name, step(server.give(f"/{name}.bin", whole(name.encode()), whole(name.encode())), name.encode()))
+    wait = FetchAhead.wait
+
+    def wait_and_remove(self: FetchAhead, key: str) -> dict[str, Fetched]:
+        fetched = wait(self, key)
+        for path, _ in fetched.values():
+            path.unlink()
+        return fetched
+
+    monkeypatch.setattr(FetchAhead, "wait", wait_and_remove)
+    assert Path(install(shelf, "ab")["a"].path, "a.bin").read_text() == "a"
+    assert len(server.ranges("/a.bin")) == 2

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ck_repo.store.plain_file import UnreadableError, flaw, is_folder, names, opened, read_plain, shown, walk
+from ck_repo.store.plain_file import UnreadableError, flaw, is_folder, names, opened, read_plain, shown, walk, walk_opened
 
 
 @pytest.fixture
@@ -127,3 +127,38 @@ def _remove(path: Path) -> None:
 
 def test_unprintable_characters_are_escaped() -> None:
     assert shown(os.fsdecode(b"a\xff\x1b[1mb")) == "a\\xff\\x1b[1mb"
+
+
+def test_files_are_opened_while_their_folder_is_walked(folder: Path) -> None:
+    (folder / "a" / "b" / "more").write_text("more")
+    (folder / "a" / "large").write_text("12345678")
+    (folder / "a" / "link").symlink_to("file")
+    os.mkfifo(folder / "a" / "pipe")
+    found = {row.name: (row.flaw, file.read() if file else b"") for row, file in walk_opened(folder, "a", maximum=7)}
+    assert found == {
+        "b/more": ("", b"more"),
+        "file": ("", b"content"),
+        "large": ("larger than 7 bytes", b""),
+        "link": ("a link", b""),
+        "pipe": ("a named pipe", b""),
+    }
+
+
+def test_a_file_that_is_removed_or_replaced_during_the_walk_is_named(folder: Path) -> None:
+    for name in ("1", "2", "3"):
+        (folder / "a" / "b" / name).write_text(name)
+    found = {}
+    for row, file in walk_opened(folder, folder / "a" / "b"):
+        found[row.name] = row.flaw or (file.read().decode() if file else "")
+        (folder / "a" / "b" / "2").unlink(missing_ok=True)
+        (folder / "a" / "b" / "3").unlink()
+        (folder / "a" / "b" / "3").symlink_to(folder.parent / "beside" / "secret")
+    assert found["1"] == "1"
+    assert found["2"] == "no such file"
+    assert "secret" not in found["3"]
+
+
+def test_nothing_is_walked_behind_a_link(folder: Path) -> None:
+    (folder / "out").symlink_to("../beside")
+    (folder / "in").symlink_to("a")
+    assert list(walk_opened(folder, "out")) == list(walk_opened(folder, "in")) == list(walk_opened(folder, "none")) == []

@@ -1,8 +1,8 @@
 """``python -m object_detection.datasets REQUEST ANSWER``: read and check a data set, or write it in COCO's format.
 
 The request is a JSON object: ``format``, ``path`` and optionally ``annotations``, ``names`` and ``inside``; ``coco`` is the
-file to write, and ``"check": false`` opens no images. The answer is the description of the data set, or ``error`` and
-``hint``.
+file to write, ``"check": false`` opens no images, and with ``"digests": true`` the answer has their SHA-256. The answer is the
+description of the data set, or ``error`` and ``hint``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     asked = Request.parse(request)
     try:
         source = find(request["format"], asked)
-        found = check(source) if request.get("check", True) else located(source)
+        found = check(source, digests=bool(request.get("digests"))) if request.get("check", True) else located(source)
         if request.get("coco"):
             source.truth.write_coco(Path(request["coco"]))
         return found

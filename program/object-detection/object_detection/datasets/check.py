@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from object_detection.datasets.content import ENOUGH, sign_of
-from object_detection.datasets.header import Header, read_header
+from object_detection.datasets.header import Header
+from object_detection.datasets.image_files import Read, read_all, read_headers
 from object_detection.datasets.place import below, parts
 from object_detection.datasets.remarks import Remarks
 from object_detection.datasets.source import Source
@@ -36,8 +37,13 @@ def too_large(path: Path, width: int, height: int) -> HarnessError:
     )
 
 
-def check(source: Source) -> dict[str, Any]:
+def check(source: Source, *, digests: bool = False) -> dict[str, Any]:
     """Read every image's header, and describe the data set.
+
+    Parameters
+    ----------
+    digests
+        Whether the answer has the SHA-256 of every image, in their order.
 
     Raises
     ------
@@ -45,12 +51,14 @@ def check(source: Source) -> dict[str, Any]:
         If images are missing, are not images, or differ in size from the annotations: their number, and the first.
     """
     remarks = Remarks()
-    files = _check_images(source, remarks)
+    read = read_all if digests else read_headers
+    files, sums = _check_images(source, remarks, read)
     return describe(source) | {
         "files": [str(path) for path in files],
         "archived": [below(source.images.path, path, row.name) for path, row in zip(files, source.truth.images, strict=True)],
         "sources": [str(path) for path in source.files],
         "remarks": [*source.truth.remarks, *remarks.sentences()],
+        **({"digests": sums} if digests else {}),
     }
 
 
@@ -84,16 +92,19 @@ def describe(source: Source) -> dict[str, Any]:
     }
 
 
-def _check_images(source: Source, remarks: Remarks) -> list[Path]:
+def _check_images(source: Source, remarks: Remarks, read: Read) -> tuple[list[Path], list[str]]:
+    """The files of the images, and their digests if `read` computes them."""
     truth = source.truth
     found: list[Path] = []
+    digests: list[str] = []
     missing: list[str] = []
     unreadable: list[str] = []
     wrong: list[str] = []
     turned: list[str] = []
     report = Throttle(f"checking {source.images.path.name}", len(truth.images), "images", late=True)
-    for done, row in enumerate(truth.images, 1):
-        path = source.images.find(row.name)
+    paths = [source.images.find(row.name) for row in truth.images]
+    contents = read([path for path in paths if path])
+    for done, (row, path) in enumerate(zip(truth.images, paths, strict=True), 1):
         if path is None:
             missing.append(row.name)
             continue
@@ -103,15 +114,16 @@ def _check_images(source: Source, remarks: Remarks) -> list[Path]:
         elif path.name != parts(row.name)[-1]:
             remarks.add("images whose file has another case or spelling than file_name", row.name)
         try:
-            header = read_header(path)
+            header, digest = next(contents)
         except OSError as error:
-            raise HarnessError(f"{path} cannot be read: {error.strerror}", "check its permissions") from None
+            raise HarnessError(f"{error.filename or path} cannot be read: {error.strerror}", "check its permissions") from None
         if header is None:
             unreadable.append(f"{row.name}{_what(path)}")
         elif header.width * header.height > max_pixels() or max(header.width, header.height) > _LONGEST_SIDE:
             raise too_large(path, header.width, header.height)
         else:
             _compare(row, header, wrong, turned, remarks)
+        digests.append(digest)
         report(done)
     _refuse(source, missing, "do not exist", "copy them there, or give the folder that has them")
     _refuse(source, unreadable, "are not images (empty, truncated or of an unknown format)", "copy them again")
@@ -123,7 +135,7 @@ def _check_images(source: Source, remarks: Remarks) -> list[Path]:
         "the images as they are stored",
     )
     _refuse(source, wrong, "have another size", "the annotations are for other versions of these images: use the right ones")
-    return found
+    return found, digests
 
 
 def _what(path: Path) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from difflib import get_close_matches
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from object_detection.datasets.draft import Draft
 from object_detection.datasets.header import read_header
 from object_detection.datasets.place import Folder, is_url
 from object_detection.datasets.truth import Truth
-from object_detection.datasets.values import flag, identity, number, whole
+from object_detection.datasets.values import EXACT, flag, identity, number, whole
 from object_detection.errors import HarnessError
 from object_detection.progress import Throttle
 
 _AN_ID = "an id is a number or a text"
 _FARTHEST = 1e9  # pixels; beyond it a number is not a place in an image
+_NUMBERS = frozenset({int, float})  # not bool
+_PLAIN = itemgetter("id", "image_id", "category_id", "bbox", "area", "iscrowd")
 _ROUNDING = 1.5  # how much larger than its box an area may be: polygons are drawn around the box's pixels
 # keys of annotations that have no boxes of categories, and what they are of
 _NO_BOXES = {"segments_info": "panoptic segmentation", "caption": "captions"}
@@ -121,6 +124,34 @@ class _Reader:
     def annotation(self, row: Any) -> None:
         """An element of `annotations`."""
         self._annotations += 1
+        if not self._plain(row):
+            self._checked(row)
+
+    def _plain(self, row: Any) -> bool:
+        """Add an annotation as COCO writes it, which needs no correction; return whether it is one: most of a million are."""
+        try:
+            own, image, category, box, area, crowd = _PLAIN(row)
+            x, y, width, height = box
+        except (KeyError, TypeError, ValueError):
+            return False
+        if (
+            type(own) is type(image) is type(category) is type(crowd) is int
+            and type(box) is list
+            and type(x) in _NUMBERS and type(y) in _NUMBERS and type(width) in _NUMBERS and type(height) in _NUMBERS
+            and type(area) in _NUMBERS
+            and -EXACT < own < EXACT and -EXACT < image < EXACT and -EXACT < category < EXACT
+            and -_FARTHEST <= x <= _FARTHEST and -_FARTHEST <= y <= _FARTHEST  # NaN is within no bounds
+            and 0 < width <= _FARTHEST and 0 < height <= _FARTHEST
+            and 0 < area <= _ROUNDING * width * height + 1
+            and 0 <= crowd <= 1
+            and (crowd or not row.get("ignore"))
+        ):  # fmt: skip
+            self.draft.box(image, category, (x, y, width, height), f"annotation {own}", area, crowd)
+            return True
+        return False
+
+    def _checked(self, row: Any) -> None:
+        """Add an annotation after checks and corrections of all its values."""
         if not isinstance(row, dict):
             raise self.draft.error(f"annotation number {self._annotations} is not an object: {_shown(row)}")
         given = identity(row.get("id"))

@@ -151,11 +151,12 @@ class _Lists:
             take(value)
             if not number % _AT_ONCE:
                 self._progress(at)
-            at = space(at)
-            if text[at] == "]":
-                return at + 1
             if text[at] != ",":
-                raise json.JSONDecodeError("expected , or ]", text, at)
+                at = space(at)
+                if text[at] == "]":
+                    return at + 1
+                if text[at] != ",":
+                    raise json.JSONDecodeError("expected , or ]", text, at)
             at = space(at + 1)
         raise AssertionError  # the loop does not end by itself
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from object_detection.datasets.exif import orientation_in_exif, read_tiff
 
 _ENOUGH = 1 << 16  # bytes that contain the header of every format except JPEG and TIFF
 _MAXIMUM = 1 << 26  # maximum bytes of metadata before the size of a JPEG or TIFF
+_LONG = (b"\xff\xd8", b"II", b"MM")  # how these two begin
+_BLOCK = 1 << 18  # bytes that are read at once for a digest
 # other formats that OpenCV may read
 _OTHERS = frozenset({".exr", ".hdr", ".pic", ".ras", ".sr", ".j2k", ".jxl"})
 _START_OF_FRAME = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
@@ -44,17 +48,43 @@ class Header:
 def read_header(path: Path) -> Header | None:
     """The header of an image; None if it is not an image, or truncated before its size."""
     with open(path, "rb") as file:
+        return _header_of(path, file.read(_ENOUGH), file)
+
+
+def read_with_digest(path: Path) -> tuple[Header | None, str]:
+    """The header of an image, as `read_header` returns it, and the SHA-256 of the file, which is opened once."""
+    with open(path, "rb") as file:
         content = file.read(_ENOUGH)
-        if content.startswith((b"\xff\xd8", b"II", b"MM", b"RIFF")) and len(content) == _ENOUGH:
-            content += file.read(_MAXIMUM)
+        found = _header_of(path, content, file)
+        digest = hashlib.sha256(content)
+        if len(content) == _ENOUGH:
+            file.seek(_ENOUGH)
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    return found, digest.hexdigest()
+
+
+def _header_of(path: Path, content: bytes, file: BinaryIO) -> Header | None:
+    """The header of an image with these first bytes; more are read from the file if they are needed."""
+    more = len(content) == _ENOUGH
+    if more and content.startswith(b"RIFF"):  # the orientation is behind the pixels
+        content, more = content + file.read(_MAXIMUM), False
     for start, read in _FORMATS:
         if content.startswith(start) or (start == _BRANDED and content[4:12] in (b"ftypavif", b"ftypavis")):
-            try:
-                found = read(content)
-            except (struct.error, IndexError, ValueError):
-                return None
-            return found if found and found.width > 0 and found.height > 0 else None
+            found = _parsed(read, content)
+            if not found and more and content.startswith(_LONG):
+                found = _parsed(read, content + file.read(_MAXIMUM))
+            return found
     return Header(0, 0) if content and path.suffix.lower() in _OTHERS else None
+
+
+def _parsed(read: Callable[[bytes], Header | None], content: bytes) -> Header | None:
+    """The header as a format has it; None without a size."""
+    try:
+        found = read(content)
+    except (struct.error, IndexError, ValueError):
+        return None
+    return found if found and found.width > 0 and found.height > 0 else None
 
 
 def _png(content: bytes) -> Header | None:

@@ -33,10 +33,10 @@ def _look_at_boxes(truth: Truth, remarks: Remarks) -> None:
     boxes = truth.boxes
     outside = corners = fractions = 0
     first = -1
-    for number, image in enumerate(boxes.image):
-        row = truth.images[image]
-        x, y, width, height = boxes.corner[4 * number : 4 * number + 4]
-        right, bottom = row.width + _ROUNDING, row.height + _ROUNDING
+    ends = [(row.width + _ROUNDING, row.height + _ROUNDING) for row in truth.images]
+    columns = (boxes.corner[at::4] for at in range(4))
+    for number, (image, x, y, width, height) in enumerate(zip(boxes.image, *columns, strict=True)):
+        right, bottom = ends[image]
         if x < -_ROUNDING or y < -_ROUNDING or x + width > right or y + height > bottom:
             outside += 1
             first = number if first < 0 else first

@@ -31,7 +31,10 @@ def parts(name: str) -> list[str]:
 
 def below(folder: Path, path: Path, name: str) -> str:
     """The name of an image in a copy of the data set, by which `Folder.find` finds it for `name`."""
-    plain = Path(os.path.normpath(path))
+    text, inside = os.path.normpath(path), os.path.join(folder, "")
+    if text.startswith(inside):
+        return text[len(inside) :].replace(os.sep, "/")
+    plain = Path(text)
     return plain.relative_to(folder).as_posix() if plain.is_relative_to(folder) else "/".join(parts(name))
 
 
@@ -64,10 +67,10 @@ class Folder:
         below = parts(name)
         if not below or "\0" in name:
             return None
-        direct = self.path / name  # an absolute name is unambiguous
+        direct = os.path.join(self.path, name)  # an absolute name is unambiguous
         leads_out = os.path.isabs(name) or ".." in _SEPARATOR.split(name)
-        if not (self.inside and leads_out) and _is_file(direct):
-            return direct
+        if not (self.inside and leads_out) and os.path.isfile(direct):
+            return Path(direct)
         shortest = 1 if leads_out or _ROOTED.match(name) else len(below)
         ends = [below[-length:] for length in range(len(below), shortest - 1, -1)]
         for end in ends:

@@ -7,7 +7,7 @@ from typing import Any
 
 from object_detection.datasets.truth import Identity
 
-_EXACT = 1 << 53  # beyond it float64 mixes up integers, and they are treated as names
+EXACT = 1 << 53  # beyond it float64 mixes up integers, and they are treated as names
 _LONGEST_ID = 256  # bits, as of a hash
 
 
@@ -42,14 +42,14 @@ def identity(value: Any) -> Identity | None:
     (12, 7, 'frame_0001', '1152921504606846976', None)
     """
     if type(value) is int:
-        return value if -_EXACT < value < _EXACT else str(value) if value.bit_length() <= _LONGEST_ID else None
+        return value if -EXACT < value < EXACT else str(value) if value.bit_length() <= _LONGEST_ID else None
     if isinstance(value, str):
         text = value.strip()
         if text.lstrip("-").isdecimal() and text.isascii() and len(text) < 16:
             return int(text)
         return text or None
     found = whole(value)
-    return found if found is not None and abs(found) < _EXACT else None
+    return found if found is not None and abs(found) < EXACT else None
 
 
 def flag(value: Any) -> int | None:
