@@ -12,7 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ def write_log(found: Found, path: Path) -> None:
     path.write_text("[\n" + ",\n".join(rows) + "\n]\n", encoding="ascii")
 
 
-def bare(annotations: dict[str, Any], table: np.ndarray) -> Any:
+def bare(annotations: Mapping[str, Any], table: np.ndarray) -> Any:
     """faster-coco-eval on an array of image, x, y, width, height, score, category."""
     from faster_coco_eval import COCO, COCOeval_faster
 

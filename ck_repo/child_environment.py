@@ -15,7 +15,7 @@ _LOADERS = frozenset({
 _HARMLESS_PYTHON = frozenset({
     "PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONHASHSEED", "PYTHONNOUSERSITE", "PYTHONUNBUFFERED",
 })  # fmt: skip
-# settings of pip that say where packages are from and how the network is reached; all others say what is done, or where to
+# settings of pip for the origin of packages and for the network; all others change what is installed, or where
 PIP_SETTINGS = frozenset({
     "index-url", "extra-index-url", "find-links", "no-index", "cert", "client-cert", "trusted-host", "proxy", "timeout",
     "default-timeout", "retries", "cache-dir", "no-cache-dir", "constraint", "keyring-provider", "prefer-binary",

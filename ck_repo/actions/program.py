@@ -69,7 +69,7 @@ _OPTIONS = [
     Option("cluster", "machines that answer the shards, as in `ck sweep`", value="ssh:hosts.yaml"),
     Option("certificates", "the cluster whose certificates are used (default `default`)", value="NAME"),
     *VENV_FILES,
-    Option("tuned", "with the settings that `ck tune` found on this machine; what is given stays", kind="flag"),
+    Option("tuned", "with the settings that `ck tune` found on this machine; given options take precedence", kind="flag"),
     DRY_RUN,
     Option("explain", "show what would be done and why, and do nothing", kind="flag"),
     TRUST,

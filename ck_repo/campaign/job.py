@@ -46,7 +46,7 @@ def carry_out(
     campaign
         ``uid`` and ``alias`` of the campaign's entry, for the experiment.
     ready
-        Waits until the machine is ready, and returns what disturbs the run all the same, which the experiment records.
+        Waits until the machine is ready, and returns what still disturbs the run, for the record of the experiment.
     """
     row: dict[str, object] = {**campaign, "cell": job.cell.key, "repetition": job.repetition, "machine": machine_name()}
     with measuring():

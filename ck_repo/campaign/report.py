@@ -125,7 +125,7 @@ def _search_sections(campaign: Campaign) -> list[Section]:
     except InstallError as error:
         return [*sections, Section("search", "Search", notes=[f"The trials cannot be read: {error.what} ({error.hint})."])]
     if trials is None:
-        return [*sections, Section("search", "Search", notes=["No trial was begun."])]
+        return [*sections, Section("search", "Search", notes=["There is no trial yet."])]
     rows_, front = trials.rows(), trials.front()
     if chart := goals_chart(goals, rows_, [row.number for row in front]):
         sections.append(Section("front", "Front", charts=[chart]))

@@ -93,7 +93,7 @@ class Settled:
             waited = self._clock() - began
             if waited >= self._left:
                 if self._left or said:
-                    progress.warn(f"measured all the same: {'; '.join(reasons)}")
+                    progress.warn(f"measured anyway: {'; '.join(reasons)}")
                 self._left = 0.0
                 return reasons
             if not said:

@@ -180,7 +180,7 @@ def _hello(host: Host, process: Process, log: Path, until: float) -> Mapping[str
 
 _REASONS = (
     (r"REMOTE HOST IDENTIFICATION HAS CHANGED", "its host key is not the one in known_hosts",
-     "find out why it changed before you replace it: somebody may be answering in its place"),
+     "find out why it changed before you replace it: another machine may be answering"),
     (r"Host key verification failed|No .*host key is known", "its host key is not known here",
      "connect once with `ssh {host}` and compare the key that it shows"),
     (r"Permission denied", "it refuses the user or the key",

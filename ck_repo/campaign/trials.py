@@ -129,7 +129,7 @@ class Trials:
 
 
 def read_trials(folder: Path, goals: Sequence[Goal]) -> Trials | None:
-    """The trials of a campaign that may be under way, which is not changed; None if none was begun."""
+    """The trials of a campaign that may be under way, which is not changed; None if there is none."""
     if not (folder / NAME).is_file():
         return None
     optuna = optional("optuna", "tune")

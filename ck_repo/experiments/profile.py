@@ -18,7 +18,7 @@ _STAGES = (
 
 
 def profile_rows(profile: Profile) -> list[tuple[str, str, str]]:
-    """Stage, time of a sample, and share of all sessions' time, which the time in the queue is no part of."""
+    """Stage, time of a sample, and share of all sessions' time, which does not include the time in the queue."""
     values = [(name, float(getattr(profile, key))) for name, key in _STAGES]
     total = sum(value for _, value in values)
     rows = [(name, f"{value:.1f}", f"{value / total:.1%}" if total else "") for name, value in values]
@@ -26,7 +26,7 @@ def profile_rows(profile: Profile) -> list[tuple[str, str, str]]:
 
 
 def profile_lines(profile: Profile) -> Sequence[str]:
-    """The table in lines of text, the first of which says what it is of."""
+    """The table as text, with a heading."""
     rows = profile_rows(profile)
     wide = max(len(name) for name, _, _ in rows)
     digits = max(len(value) for _, value, _ in rows)

@@ -105,7 +105,7 @@ class Installer:
         self._python = python
         self._vouched = vouched
         self._options = options or InstallOptions()
-        self.timings = Timings()  # of what was not there
+        self.timings = Timings()  # of installations
 
     def install(self, choices: Mapping[str, Choice]) -> dict[str, Installed]:
         """Install what is not ready, all Python packages first and together; return the result of each choice, by name."""

@@ -22,7 +22,7 @@ class DamagedError(Exception):
 
 
 class LacksError(Exception):
-    """A whole message that lacks what is needed: what that is, as in "it has no …"."""
+    """A complete message without a required part; the text completes "it has no …"."""
 
 
 def read_interface(path: Path, read: Callable[[mmap.mmap], Interface], what: str, hint: str) -> Interface:

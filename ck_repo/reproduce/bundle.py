@@ -125,14 +125,14 @@ def lock_of_bundle(path: Path) -> Lock:
     Raises
     ------
     ConfigError
-        If it is no bundle, or its lock cannot be read.
+        If it is not a bundle, or its lock cannot be read.
     """
     try:
         with zipfile.ZipFile(path) as file:
             listed = {row.filename: row for row in file.infolist()}
             if NAME not in listed or _CONTENTS not in listed or listed[NAME].file_size > _LONGEST_LOCK:
                 raise ConfigError(
-                    f"{path} is no bundle: it has no {_CONTENTS} and {NAME}", hint="`ck bundle venv:NAME` makes one"
+                    f"{path} is not a bundle: it lacks {_CONTENTS} and {NAME}", hint="`ck bundle venv:NAME` makes one"
                 )
             return parse_lock(json.loads(file.read(NAME)), f"{path}: {NAME}")
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:

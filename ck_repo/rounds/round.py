@@ -160,7 +160,7 @@ class Round:
         return replace(self, benchmarks=benchmarks)
 
     def read_run(self, folder: Path, inside: Path | None = None, *, figures: bool = True) -> Detail:
-        """What the logs of a run say; UnreadableError if the detail log is no plain file of the tree `inside`.
+        """Read the logs of a run; UnreadableError if the detail log is not a regular file of the tree `inside`.
 
         Parameters
         ----------

@@ -71,7 +71,7 @@ def run_harness(
     limit
         Seconds after which it is ended; None for any.
     stopped
-        Of a run beside others, whose progress is not shown: ends it when it returns true.
+        Ends the run when it returns true; for concurrent runs, whose progress is not shown.
 
     Raises
     ------

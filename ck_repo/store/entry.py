@@ -98,8 +98,7 @@ def parse_json(text: str) -> Any:
     Raises
     ------
     ValueError
-        If it is none, or holds what no program of ours can work with and write again: containers too deep, halves of
-        characters.
+        If it is invalid, or has values that cannot be written again: containers that are too deep, lone surrogates.
     RecursionError
         If it is nested thousands of levels deep.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from object_detection import scorer
 from object_detection.annotations import ImageList
 from object_detection.contract.record import read
 from object_detection.contract.results import Accuracy
+from object_detection.datasets.coco_format import CocoCategory, CocoData, CocoResult
 from object_detection.detections import WIDTH
 from object_detection.detections_file import DETECTIONS, unanswered, write_detections
 from object_detection.errors import HarnessError
@@ -60,7 +62,7 @@ def score(spec: Spec, images: ImageList, log: Path, output: Path, remarks: list[
 
 
 def judged(
-    images: ImageList, found: Found, results: list[dict[str, Any]], using: str, classes: Path | None = None
+    images: ImageList, found: Found, results: list[CocoResult], using: str, classes: Path | None = None
 ) -> tuple[dict[str, float], str]:
     """COCO's metrics of detections, and the first part of accuracy.txt.
 
@@ -78,7 +80,7 @@ def judged(
     return figures, f"{table}mAP={100 * figures['mAP']:.3f}%\n"
 
 
-def as_coco(found: Found, images: ImageList, classes_are: str) -> list[dict[str, Any]]:
+def as_coco(found: Found, images: ImageList, classes_are: str) -> list[CocoResult]:
     """Detections as COCO has results: boxes in pixels, [x, y, width, height]; contiguous classes as category ids."""
     for index in found:
         if not 0 <= index < len(images):
@@ -107,8 +109,8 @@ def as_coco(found: Found, images: ImageList, classes_are: str) -> list[dict[str,
 
 
 def evaluate(
-    annotations: dict[str, Any],
-    results: list[dict[str, Any]],
+    annotations: CocoData,
+    results: list[CocoResult],
     image_ids: list[int],
     using: str = scorer.PYCOCOTOOLS,
     classes: Path | None = None,
@@ -123,9 +125,9 @@ def evaluate(
     return {name: float(value) for name, value in zip(_NAMES, judge.stats, strict=True)}, table
 
 
-def by_class(judge: Any, categories: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def by_class(judge: Any, categories: Sequence[CocoCategory]) -> list[dict[str, object]]:
     """AP and AP50 of every class that has objects in the images, as COCOeval accumulated them."""
-    names = {row["id"]: str(row.get("name", row["id"])) for row in categories}
+    names = {row["id"]: row["name"] for row in categories}
     precision = judge.eval["precision"][:, :, :, 0, -1]
     rows = []
     for number, category in enumerate(judge.params.catIds):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from object_detection.annotations import ImageList
+from object_detection.datasets.coco_format import CocoResult
 from object_detection.logs import Found
 
 DETECTIONS = "detections.json"
 _NAMES = 5  # maximum number of categories in a remark
 
 
-def write_detections(images: ImageList, results: list[dict[str, Any]], file: Path) -> None:
+def write_detections(images: ImageList, results: Sequence[CocoResult], file: Path) -> None:
     """Write results with the ids of the annotation file, and the names of the categories.
 
     pycocotools' ``COCO.loadRes`` reads the file; it ignores the names.
@@ -37,7 +38,7 @@ def write_detections(images: ImageList, results: list[dict[str, Any]], file: Pat
         out.write("\n]\n")
 
 
-def unanswered(images: ImageList, found: Found, results: list[dict[str, Any]]) -> str:
+def unanswered(images: ImageList, found: Found, results: Sequence[CocoResult]) -> str:
     """A remark about annotated categories of the images without any detection."""
     seen = {images.samples[index] for index in found}
     boxes = images.truth.boxes

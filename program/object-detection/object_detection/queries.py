@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 TRACE, QUERIES = "mlperf_log_trace.json", "queries.json"
 _MAXIMUM = 200_000  # samples: about 8 MB of columns, and 150 MB of LoadGen's events while the run lasts
@@ -61,7 +60,7 @@ def write_queries(folder: Path, *, keep: bool) -> None:
         if found := _ORIGIN.search(file.read()):
             began = float(found[1]) / 1e6
     rows.sort()
-    columns: dict[str, Any] = {
+    columns: dict[str, object] = {
         "version": 1,
         "began": began,
         "query": [row[1] for row in rows],

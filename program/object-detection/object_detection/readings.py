@@ -130,7 +130,7 @@ class _Trial:
             self._truth.dataset = self.images.truth.as_coco(list(self.images.samples))
             self._truth.createIndex()
 
-    def best_of_outputs(self, tried: Tried) -> tuple[dict[str, Any], float]:
+    def best_of_outputs(self, tried: Tried) -> tuple[Changes, float]:
         """The best interpretation of boxes, whatever their classes, then with it that of scores and classes."""
         model = self.spec.model
         boxes = [{"box_units": units, "box_order": order} for units in _UNITS for order in _ORDERS]
@@ -143,7 +143,7 @@ class _Trial:
         value, best = max(found, key=lambda pair: pair[0])
         return {key: own for key, own in best.items() if own != getattr(model, key)}, value
 
-    def best_of_inputs(self, changes: Changes, found: float) -> tuple[dict[str, Any], float]:
+    def best_of_inputs(self, changes: Changes, found: float) -> tuple[Changes, float]:
         """The best interpretation of the input, for a given interpretation of the outputs."""
         model = self.spec.model
         best = dict(changes), found
@@ -193,13 +193,13 @@ class _Trial:
         return float(valid.mean()) if len(valid) else 0.0
 
 
-def _with_own(model: Model, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _with_own(model: Model, rows: Sequence[Changes]) -> list[Changes]:
     """Interpretations, the model's own first, so that it is kept unless others are better."""
     own = {key: getattr(model, key) for key in rows[0]}
     return [own, *(row for row in rows if row != own)]
 
 
-def _score_readings(model: Model, tried: Tried) -> Iterator[dict[str, Any]]:
+def _score_readings(model: Model, tried: Tried) -> Iterator[Changes]:
     """Interpretations of scores with one number for each class."""
     yield {}
     if tried[0][1][1].ndim == 3 and model.scores_are == "given" and model.background == "none":

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from object_detection.datasets.coco_format import CocoData, CocoResult
 from object_detection.errors import HarnessError
 
 PYCOCOTOOLS, FASTER = "pycocotools", "faster-coco-eval"
@@ -46,9 +47,7 @@ def described(scorer: str) -> str:
     return f"{scorer} {_version(scorer)}"
 
 
-def accumulated(
-    scorer: str, annotations: dict[str, Any], results: Sequence[dict[str, Any]], images: Sequence[int]
-) -> tuple[Any, str]:
+def accumulated(scorer: str, annotations: CocoData, results: Sequence[CocoResult], images: Sequence[int]) -> tuple[Any, str]:
     """Score boxes.
 
     Parameters
@@ -79,7 +78,7 @@ def accumulated(
     return judged, table.getvalue()
 
 
-def _computed(scorer: str, annotations: dict[str, Any], found: dict[str, Any], images: Sequence[int]) -> Any:
+def _computed(scorer: str, annotations: CocoData, found: Mapping[str, object], images: Sequence[int]) -> Any:
     coco, cocoeval = _classes(scorer)
     truth, results = coco(), coco()
     truth.dataset, results.dataset = annotations, found

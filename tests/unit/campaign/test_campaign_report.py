@@ -74,7 +74,7 @@ def test_a_search_without_a_trial_has_a_page(ck: Callable[..., Any], tmp_path: P
     assert ck("tune", "program:toy-bench", "--goal=throughput", *words, "--trust").code == 7
     page = tmp_path / "none.html"
     done = ck("report", "campaign:none", f"--output={page}", "--out=json")
-    assert done.json["notes"] == ["No trial was begun."]
+    assert done.json["notes"] == ["There is no trial yet."]
 
 
 def _rows() -> list[Row]:

@@ -1,4 +1,4 @@
-"""Machines that are busy, hot or throttled wait, and are measured all the same or left out."""
+"""Machines that are busy, hot or throttled wait, and are measured anyway or left out."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_time_to_wait_is_for_all_runs_until_the_machine_was_ready(capsys: py
     assert machine.now == 12
     assert (settled(), settled()) == ([], [])
     assert machine.now == 22
-    assert capsys.readouterr().err.count("measured all the same: busy") == 1
+    assert capsys.readouterr().err.count("measured anyway: busy") == 1
 
 
 def test_disturbed_runs_are_recorded_and_shown(

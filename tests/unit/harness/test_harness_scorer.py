@@ -15,6 +15,7 @@ pytest.importorskip("pycocotools")
 import numpy as np
 from object_detection import scorer
 from object_detection.accuracy import by_class, evaluate
+from object_detection.datasets.coco_format import CocoAnnotation, CocoData, CocoResult
 from object_detection.errors import HarnessError
 
 needs_faster = pytest.mark.skipif(not scorer._version(scorer.FASTER), reason="faster-coco-eval is not installed")
@@ -22,14 +23,14 @@ SCORERS = [scorer.PYCOCOTOOLS, pytest.param(scorer.FASTER, marks=needs_faster)]
 SIZES = ((9, 9), (25, 40), (60, 80), (200, 150))
 
 
-def street(chance: random.Random) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def street(chance: random.Random) -> tuple[CocoData, list[CocoResult]]:
     """Objects of all sizes, crowds, two categories without objects, and detections near them, many with equal scores."""
-    objects: list[dict[str, Any]] = []
-    found: list[dict[str, Any]] = []
+    objects: list[CocoAnnotation] = []
+    found: list[CocoResult] = []
     for image in range(1, 41):
         for _ in range(chance.randint(0, 7)):
             wide, high = chance.choice(SIZES)
-            box = [chance.uniform(0, 400), chance.uniform(0, 300), wide, high]
+            box: list[float] = [chance.uniform(0, 400), chance.uniform(0, 300), wide, high]
             crowd, kind = int(chance.random() < 0.2), chance.randint(1, 5)
             objects.append({"id": len(objects) + 1, "image_id": image, "category_id": kind, "bbox": box,
                             "area": wide * high * chance.choice([1, 0.5]), "iscrowd": crowd})  # fmt: skip
@@ -40,13 +41,13 @@ def street(chance: random.Random) -> tuple[dict[str, Any], list[dict[str, Any]]]
     return content(40, objects, 7), found
 
 
-def crowded(chance: random.Random) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def crowded(chance: random.Random) -> tuple[CocoData, list[CocoResult]]:
     """More than a hundred detections per image and category, of which COCO keeps the best; equally overlapping objects."""
-    objects: list[dict[str, Any]] = []
-    found: list[dict[str, Any]] = []
+    objects: list[CocoAnnotation] = []
+    found: list[CocoResult] = []
     for image in range(1, 7):
         for number in range(20):
-            box = [10 * number, 20, 40, 40]
+            box: list[float] = [10 * number, 20, 40, 40]
             objects.append({"id": len(objects) + 1, "image_id": image, "category_id": 1 + number % 2, "bbox": box,
                             "area": 1600, "iscrowd": int(number == 7)})  # fmt: skip
         for number in range(260):
@@ -54,9 +55,9 @@ def crowded(chance: random.Random) -> tuple[dict[str, Any], list[dict[str, Any]]
     return content(6, objects, 2), found
 
 
-def strange(chance: random.Random) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def strange(chance: random.Random) -> tuple[CocoData, list[CocoResult]]:
     """Images with only crowds, images without objects, a category with one object, and boxes without extent."""
-    objects = [
+    objects: list[CocoAnnotation] = [
         {"id": 1, "image_id": 1, "category_id": 3, "bbox": [5, 5, 50, 50], "area": 2500, "iscrowd": 1},
         {"id": 2, "image_id": 2, "category_id": 90, "bbox": [5, 5, 50, 50], "area": 2500, "iscrowd": 0},
         {"id": 3, "image_id": 3, "category_id": 3, "bbox": [0, 0, 0, 0], "area": 0, "iscrowd": 0},
@@ -65,16 +66,20 @@ def strange(chance: random.Random) -> tuple[dict[str, Any], list[dict[str, Any]]
     found = [result(image, kind, [5, 5, chance.choice([50, 40]), 50], 0.5) for image in (1, 2, 3, 4) for kind in (3, 90, 91)]
     found += [result(3, 3, [0, 0, 0, 0], 0.9), result(3, 3, [30, 30, 32, 32], 0.0), result(3, 3, [30, 30, 32, 32], 1.0)]
     made = content(4, objects, 0)
-    return {**made, "categories": [{"id": kind, "name": f"kind {kind}"} for kind in (3, 90, 91)]}, found
+    made["categories"] = [{"id": kind, "name": f"kind {kind}"} for kind in (3, 90, 91)]
+    return made, found
 
 
-def result(image: int, kind: int, box: list[float], score: float) -> dict[str, Any]:
+def result(image: int, kind: int, box: list[float], score: float) -> CocoResult:
     return {"image_id": image, "category_id": kind, "bbox": box, "score": score}
 
 
-def content(images: int, objects: list[dict[str, Any]], kinds: int) -> dict[str, Any]:
+def content(images: int, objects: list[CocoAnnotation], kinds: int) -> CocoData:
     return {
-        "images": [{"id": number} for number in range(1, images + 1)],
+        "info": {},
+        "images": [
+            {"id": number, "file_name": f"{number}.jpg", "width": 640, "height": 480} for number in range(1, images + 1)
+        ],
         "annotations": objects,
         "categories": [{"id": number, "name": f"kind {number}"} for number in range(1, kinds + 1)],
     }
@@ -112,7 +117,7 @@ def test_unseen_images_do_not_count() -> None:
 
 def test_scoring_does_not_change_results() -> None:
     annotations, found = street(random.Random(6))
-    before = [dict(row) for row in found]
+    before = [row.copy() for row in found]
     evaluate(annotations, found, [1, 2, 3])
     assert found == before
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ class Task:
     """
 
     source: Path
-    model: dict[str, Any]
+    model: Mapping[str, Any]
     output: Path
 
     def tell(self, **changes: object) -> None:

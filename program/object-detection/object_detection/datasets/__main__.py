@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,16 @@ from object_detection.datasets.source import Request
 from object_detection.errors import HarnessError
 
 
-def answer(request: dict[str, Any]) -> dict[str, Any]:
+def answer(request: Mapping[str, Any]) -> dict[str, Any]:
     """Carry out a request."""
     asked = Request.parse(request)
     try:
         source = find(request["format"], asked)
-        found = check(source, digests=bool(request.get("digests"))) if request.get("check", True) else located(source)
+        digests = bool(request.get("digests"))
+        found: Mapping[str, Any] = check(source, digests=digests) if request.get("check", True) else located(source)
         if request.get("coco"):
             source.truth.write_coco(Path(request["coco"]))
-        return found
+        return dict(found)
     except HarnessError as error:
         return {"error": error.what, "hint": error.hint}
     except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from object_detection.datasets.content import ENOUGH, sign_of
 from object_detection.datasets.header import Header
@@ -13,7 +13,7 @@ from object_detection.datasets.image_files import Read, read_all, read_headers
 from object_detection.datasets.place import below, parts
 from object_detection.datasets.remarks import Remarks
 from object_detection.datasets.source import Source
-from object_detection.datasets.truth import Image
+from object_detection.datasets.truth import Identity, Image
 from object_detection.errors import HarnessError
 from object_detection.progress import Throttle
 
@@ -37,7 +37,44 @@ def too_large(path: Path, width: int, height: int) -> HarnessError:
     )
 
 
-def check(source: Source, *, digests: bool = False) -> dict[str, Any]:
+class Description(TypedDict):
+    """What a data set contains; `sizes` has width, height and number of images of the most frequent sizes."""
+
+    images: str
+    annotations: str
+    names: str
+    count: int
+    annotated: int
+    boxes: int
+    crowds: int
+    categories: list[dict[str, Identity]]
+    sizes: list[list[int]]
+    kinds_of_size: int
+
+
+class Checked(Description):
+    """A data set with its files: images, their names below the image folder, and annotation files and folders.
+
+    `digests` has the SHA-256 of the images, if requested.
+    """
+
+    files: list[str]
+    archived: list[str]
+    sources: list[str]
+    remarks: list[str]
+    digests: list[str]
+
+
+class Located(TypedDict):
+    """The images of a data set, empty where one is missing, and the ids in the annotations."""
+
+    images: str
+    files: list[str]
+    image_ids: list[Identity]
+    category_ids: list[Identity]
+
+
+def check(source: Source, *, digests: bool = False) -> Checked:
     """Read every image's header, and describe the data set.
 
     Parameters
@@ -53,16 +90,17 @@ def check(source: Source, *, digests: bool = False) -> dict[str, Any]:
     remarks = Remarks()
     read = read_all if digests else read_headers
     files, sums = _check_images(source, remarks, read)
-    return describe(source) | {
+    return {
+        **describe(source),
         "files": [str(path) for path in files],
         "archived": [below(source.images.path, path, row.name) for path, row in zip(files, source.truth.images, strict=True)],
         "sources": [str(path) for path in source.files],
         "remarks": [*source.truth.remarks, *remarks.sentences()],
-        **({"digests": sums} if digests else {}),
+        "digests": sums if digests else [],
     }
 
 
-def located(source: Source) -> dict[str, Any]:
+def located(source: Source) -> Located:
     """The files of the images in their order, empty where one is missing, and the ids as the annotations have them."""
     paths = [source.images.find(row.name) for row in source.truth.images]
     return {
@@ -73,7 +111,7 @@ def located(source: Source) -> dict[str, Any]:
     }
 
 
-def describe(source: Source) -> dict[str, Any]:
+def describe(source: Source) -> Description:
     """Counts: images, boxes, categories, sizes."""
     truth = source.truth
     boxes = Counter(truth.boxes.category)

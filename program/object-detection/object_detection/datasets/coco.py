@@ -7,6 +7,7 @@ quotes. Ambiguous data is an error that names the annotation.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from difflib import get_close_matches
 from operator import itemgetter
 from pathlib import Path
@@ -94,7 +95,7 @@ class _Reader:
             self.draft.remarks.add("images whose id is a text, which pycocotools may not take", where)
         self.draft.image(key, name, *self._size(row, where), named=row["id"])
 
-    def _size(self, row: dict[str, Any], where: str) -> tuple[int, int]:
+    def _size(self, row: Mapping[str, object], where: str) -> tuple[int, int]:
         """Width and height; 0 × 0 if missing."""
         given = row.get("width"), row.get("height")
         if given in ((None, None), (0, 0)):
@@ -170,7 +171,7 @@ class _Reader:
         box = self._box(row, where)
         self.draft.box(image, category, box, where, self._area(row, box, where), self._crowd(row, where))
 
-    def _box(self, row: dict[str, Any], where: str) -> tuple[float, float, float, float]:
+    def _box(self, row: Mapping[str, object], where: str) -> tuple[float, float, float, float]:
         given: Any = row.get("bbox")
         values = [number(value) for value in given] if isinstance(given, list) and len(given) == 4 else []
         if len(values) != 4 or None in values or any(abs(value) > _FARTHEST for value in values if value is not None):
@@ -188,7 +189,7 @@ class _Reader:
         assert height is not None
         return x, y, width, height
 
-    def _area(self, row: dict[str, Any], box: tuple[float, float, float, float], where: str) -> float | None:
+    def _area(self, row: Mapping[str, object], box: tuple[float, float, float, float], where: str) -> float | None:
         """The area; None for that of the box."""
         given = row.get("area")
         if given is None:
@@ -206,7 +207,7 @@ class _Reader:
             )
         return area
 
-    def _crowd(self, row: dict[str, Any], where: str) -> int:
+    def _crowd(self, row: Mapping[str, object], where: str) -> int:
         if "iscrowd" not in row:
             self.draft.remarks.add("annotations without iscrowd, taken as 0", where)
             return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from object_detection.errors import errors_as_command
 ANNOTATIONS = "annotations.json"
 
 
-def convert(kind: str, dataset: dict[str, Any], base: Path, output: Path) -> None:
+def convert(kind: str, dataset: Mapping[str, Any], base: Path, output: Path) -> None:
     """Write ``annotations.json`` and ``dataset.json``; images are not copied, and paths of the machine are not written.
 
     Parameters
@@ -30,8 +31,8 @@ def convert(kind: str, dataset: dict[str, Any], base: Path, output: Path) -> Non
     source = find(kind, Request.parse(dataset["given"], base))
     found = check(source)
     source.truth.write_coco(output / ANNOTATIONS)
-    described: dict[str, Any] = {key: found[key] for key in ("count", "boxes", "crowds")}
-    described |= {"categories": len(found["categories"]), "annotations": ANNOTATIONS, "format": "coco"}
+    described: dict[str, object] = {key: found[key] for key in ("count", "boxes", "crowds")}
+    described |= {"categories": len(source.truth.categories), "annotations": ANNOTATIONS, "format": "coco"}
     described |= {"digest": dataset.get("digest", ""), "given": None, "names": "", "inside": source.images.inside}
     (output / "dataset.json").write_text(json.dumps(described, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 _FEW = 3  # elements that are looked at
-# what has to be among the keys of the document, and what it then is
+# required keys of the document, and its format
 _OBJECTS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"_via_img_metadata"}), "a project of the VGG Image Annotator"),
     (frozenset({"shapes", "imagePath"}), "Labelme's format, a file for each image"),

@@ -7,7 +7,8 @@ from array import array
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from object_detection.datasets.coco_format import CocoAnnotation, CocoData, CocoImage
 
 Identity = int | str
 
@@ -111,7 +112,7 @@ class Truth:
         """Indices of the images that have a box."""
         return frozenset(self.boxes.image)
 
-    def as_coco(self, images: Collection[int] | None = None) -> dict[str, Any]:
+    def as_coco(self, images: Collection[int] | None = None) -> CocoData:
         """The data set, or some of its images, in the form for COCO's tools: ids are numbers, and no field is missing."""
         wanted = range(len(self.images)) if images is None else sorted(images)
         return {
@@ -121,7 +122,7 @@ class Truth:
             "annotations": list(self._annotations(frozenset(wanted))),
         }
 
-    def _annotations(self, images: Collection[int]) -> Iterator[dict[str, Any]]:
+    def _annotations(self, images: Collection[int]) -> Iterator[CocoAnnotation]:
         boxes = self.boxes
         for number, image in enumerate(boxes.image):
             if image in images and boxes.category[number] >= 0:
@@ -148,5 +149,5 @@ class Truth:
             out.write("]}\n")
 
 
-def _image(row: Image, number: int) -> dict[str, Any]:
+def _image(row: Image, number: int) -> CocoImage:
     return {"id": number, "file_name": row.name, "width": row.width, "height": row.height}

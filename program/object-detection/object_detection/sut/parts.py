@@ -7,7 +7,7 @@ not divided.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -159,7 +159,7 @@ def read_parts(folders: Sequence[Path], count: int) -> Answers:
     remarks: dict[str, None] = {}
     for folder in folders:
         try:
-            about: dict[str, Any] = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+            about: Mapping[str, Any] = json.loads((folder / _FILE).read_text(encoding="utf-8"))
             rows = json.loads((folder / "accuracy" / ANSWERS).read_text(encoding="utf-8"))
             data = {int(row["qsl_idx"]): bytes.fromhex(row["data"]) for row in rows}
             samples = [int(index) for index in about["samples"]]

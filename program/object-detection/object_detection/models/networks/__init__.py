@@ -10,12 +10,20 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, TypedDict
 
 from object_detection.contract.profiles import expand
 from object_detection.errors import HarnessError
 
 GROUP = "ck_repo.networks"
+
+
+class FileInterface(TypedDict):
+    """The interface of a model file: the name of a profile, its input, and its outputs by role."""
+
+    profile: str
+    input: str
+    outputs: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -67,11 +75,11 @@ class Network:
                 return {"name": name, **row}
         raise HarnessError(f"the network {self.name} has no profile for {model_format}", "declare one in its NETWORK")
 
-    def interface(self, model_format: str) -> dict[str, Any]:
+    def interface(self, model_format: str) -> FileInterface:
         """The interface of a file of a format: `profile`, `input` and `outputs`, as in a model's description."""
         row = self.profile_for(model_format)
         outputs = {key: row.get(key, "") for key in ("boxes", "scores", "classes", "count")}
-        return {"profile": row["name"], "input": row["input"], "outputs": outputs}
+        return FileInterface(profile=row["name"], input=row["input"], outputs=outputs)
 
 
 def known_networks() -> Mapping[str, Network]:
