@@ -45,8 +45,17 @@ def score(spec: Spec, images: ImageList, log: Path, output: Path, remarks: list[
 
     Parameters
     ----------
+    log
+        LoadGen's accuracy log.
+    output
+        accuracy.txt; detections.json and classes.json are written to the same folder.
     remarks
         Gets a remark about categories that the model never detects.
+
+    Raises
+    ------
+    HarnessError
+        If the log has invalid detections, or mAP is undefined for its images.
     """
     found = read_answers(log)
     results = as_coco(found, images, spec.model.classes_are)
@@ -68,10 +77,24 @@ def judged(
 
     Parameters
     ----------
+    found
+        Detections by sample index, as from `read_answers`.
+    results
+        The same detections in COCO's format.
     using
         The scorer.
     classes
         The file for the metrics of each class.
+
+    Returns
+    -------
+    figures, text
+        Metrics by name, 0 to 1, and the text.
+
+    Raises
+    ------
+    HarnessError
+        If mAP is undefined for these images.
     """
     samples = tuple(sorted(found))
     images.check_scored(samples)
@@ -81,7 +104,25 @@ def judged(
 
 
 def as_coco(found: Found, images: ImageList, classes_are: str) -> list[CocoResult]:
-    """Detections as COCO has results: boxes in pixels, [x, y, width, height]; contiguous classes as category ids."""
+    """Convert detections to COCO's format of results.
+
+    Parameters
+    ----------
+    found
+        By sample index: (n, 6), ymin, xmin, ymax, xmax (0 to 1), score, class.
+    classes_are
+        ``category``: category ids. ``contiguous``: numbers from 1 in the order of the data set's categories.
+
+    Returns
+    -------
+    list
+        Boxes are [x, y, width, height] in pixels of the original image.
+
+    Raises
+    ------
+    HarnessError
+        If the data set does not have a sample or a contiguous class, or a class is not a number.
+    """
     for index in found:
         if not 0 <= index < len(images):
             raise HarnessError(f"the log has sample {index}, and the data set has {len(images)} images")
@@ -115,7 +156,25 @@ def evaluate(
     using: str = scorer.PYCOCOTOOLS,
     classes: Path | None = None,
 ) -> tuple[dict[str, float], str]:
-    """COCOeval(bbox) over the images seen: its figures, and the table that it prints; into `classes` those of each class."""
+    """Score detections with COCOeval (bbox).
+
+    Parameters
+    ----------
+    annotations
+        In COCO's format.
+    image_ids
+        The images that count.
+    using
+        The scorer.
+    classes
+        The file for the metrics of each class.
+
+    Returns
+    -------
+    figures, table
+        The twelve metrics by name (0 to 1; -1 where no object has the size), and COCOeval's table. Without any detection all
+        are 0, and the table is empty.
+    """
     if not results:  # nothing detected anywhere: COCOeval cannot say so
         return dict.fromkeys(_NAMES, 0.0), ""
     judge, table = scorer.accumulated(using, annotations, results, image_ids)
@@ -126,7 +185,20 @@ def evaluate(
 
 
 def by_class(judge: Any, categories: Sequence[CocoCategory]) -> list[dict[str, object]]:
-    """AP and AP50 of every class that has objects in the images, as COCOeval accumulated them."""
+    """AP and AP50 of every class that has objects in the images.
+
+    Parameters
+    ----------
+    judge
+        A COCOeval with accumulated results.
+    categories
+        Of the data set, for the names.
+
+    Returns
+    -------
+    list
+        ``category_id``, ``name``, ``AP`` and ``AP50`` (0 to 1) of each class.
+    """
     names = {row["id"]: row["name"] for row in categories}
     precision = judge.eval["precision"][:, :, :, 0, -1]
     rows = []

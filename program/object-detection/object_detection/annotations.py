@@ -70,7 +70,18 @@ class ImageList:
 
 
 def read_images(dataset: Dataset, count: int | None) -> ImageList:
-    """Read the first `count` images in the annotation file (all if None)."""
+    """Read the list of images, in the order of the annotation file.
+
+    Parameters
+    ----------
+    count
+        Only the first ones; None for all.
+
+    Raises
+    ------
+    HarnessError
+        If annotations or images are missing or invalid, or no image remains.
+    """
     folder = Folder(dataset.images, dataset.inside)
     truth = read_coco(dataset.annotations, folder)
     rows: list[tuple[int, Image]] = list(enumerate(truth.images))

@@ -51,6 +51,11 @@ def damaged(paths: Sequence[Path], decode: Callable[[Path], object]) -> dict[str
     """Decode images one by one and return the decoder's messages about damaged ones, by file name.
 
     This is only done after `stderr_watched` captured a message, because it is not known which thread it came from.
+
+    Parameters
+    ----------
+    decode
+        Decodes a file.
     """
     found = {}
     for path in paths:

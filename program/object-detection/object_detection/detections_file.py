@@ -18,6 +18,11 @@ def write_detections(images: ImageList, results: Sequence[CocoResult], file: Pat
     """Write results with the ids of the annotation file, and the names of the categories.
 
     pycocotools' ``COCO.loadRes`` reads the file; it ignores the names.
+
+    Parameters
+    ----------
+    results
+        As from `as_coco`.
     """
     image_ids = {
         images.ids[index]: json.dumps(images.truth.images[sample].named) for index, sample in enumerate(images.samples)
@@ -39,7 +44,20 @@ def write_detections(images: ImageList, results: Sequence[CocoResult], file: Pat
 
 
 def unanswered(images: ImageList, found: Found, results: Sequence[CocoResult]) -> str:
-    """A remark about annotated categories of the images without any detection."""
+    """A remark about annotated categories of the images without any detection.
+
+    Parameters
+    ----------
+    found
+        Detections by sample index.
+    results
+        The same in COCO's format.
+
+    Returns
+    -------
+    str
+        Empty if every annotated category has a detection.
+    """
     seen = {images.samples[index] for index in found}
     boxes = images.truth.boxes
     annotated = {kind for image, kind in zip(boxes.image, boxes.category, strict=True) if kind >= 0 and image in seen}

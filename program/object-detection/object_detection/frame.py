@@ -41,6 +41,11 @@ def frame_of(model: Model, height: int, width: int) -> Frame:
 
     ``stretch`` fills the input, ``letterbox`` keeps the aspect ratio and pads (positions and rounding are those of Ultralytics'
     LetterBox), and ``keep`` does not resize; an input of fixed size is then padded, and larger images are cropped.
+
+    Parameters
+    ----------
+    height, width
+        Of the image, pixels.
     """
     image = height, width
     if model.size is None:
@@ -57,7 +62,20 @@ def frame_of(model: Model, height: int, width: int) -> Frame:
 
 
 def letterboxed(image: npt.NDArray[np.uint8], frame: Frame, fill: int) -> npt.NDArray[np.uint8]:
-    """An image in its frame, padded with grey: uint8 (height, width, 3)."""
+    """Resize an image into its frame, and pad it.
+
+    Parameters
+    ----------
+    image
+        uint8 (height, width, 3).
+    fill
+        The value of padding pixels, 0 to 255.
+
+    Returns
+    -------
+    array
+        uint8 (height, width, 3), in the size of the input.
+    """
     rows, columns = frame.inside
     scaled = image[:rows, :columns]
     if frame.scale != (1.0, 1.0):
@@ -69,12 +87,19 @@ def letterboxed(image: npt.NDArray[np.uint8], frame: Frame, fill: int) -> npt.ND
 
 
 def in_image(boxes: npt.NDArray[np.float32], frame: Frame, units: str) -> npt.NDArray[np.float32]:
-    """Corners (n, 4), ymin, xmin, ymax, xmax, from 0 to 1 of the image.
+    """Convert boxes from a model's input to the image.
 
     Parameters
     ----------
+    boxes
+        (n, 4): ymin, xmin, ymax, xmax.
     units
-        ``unit``: 0 to 1 of the input. ``pixels``: of the input. ``image-pixels``: of the image.
+        Of `boxes`. ``unit``: 0 to 1 of the input. ``pixels``: of the input. ``image-pixels``: of the image.
+
+    Returns
+    -------
+    array
+        (n, 4): ymin, xmin, ymax, xmax, from 0 to 1 of the image.
     """
     pair = np.float32
     if units == "image-pixels":

@@ -64,7 +64,18 @@ class Space:
     max_sessions: int = MAX_SESSIONS
 
     def layout(self, thread: int, load: int, batch: int) -> Layout | None:
-        """The layout at a position of the grid; None outside it, and for too many sessions."""
+        """The layout at a position of the grid.
+
+        Parameters
+        ----------
+        thread, load, batch
+            Indices into `threads`, `loads` and `batches`.
+
+        Returns
+        -------
+        Layout or None
+            None outside the grid, or if there are more than `max_sessions`.
+        """
         if not (0 <= thread < len(self.threads) and 0 <= load < len(self.loads) and 0 <= batch < len(self.batches)):
             return None
         width = self.threads[thread]
@@ -143,7 +154,15 @@ def proposals(space: Space, rates: Mapping[Layout, float]) -> list[Layout]:
 
 
 def space_for(spec: Spec, max_sessions: int = MAX_SESSIONS) -> Space:
-    """The layouts of a scenario, within what the user has fixed; SingleStream has one session."""
+    """The layouts of a scenario, within the user's settings.
+
+    SingleStream has one session. MultiStream has at most one session for each sample of a query.
+
+    Parameters
+    ----------
+    max_sessions
+        The number of sessions that fit into memory.
+    """
     total = cores()
     if spec.scenario == "singlestream":
         return Space(total, (spec.threads,) if spec.threads else widths(total), (_FULL,), (1,), sessions=1)

@@ -116,7 +116,15 @@ def _write_audit_config(folder: Path, wanted: LoadGenSettings) -> None:
 
 
 def expected_samples(settings: lg.TestSettings, scenario: str, wanted: LoadGenSettings, rate: float) -> float:
-    """The number of samples that a performance run will issue, from its settings and the measured rate."""
+    """The number of samples that a performance run will issue, from its settings and the measured rate.
+
+    Parameters
+    ----------
+    wanted
+        The settings in spec.json.
+    rate
+        Samples/s.
+    """
     seconds = float(settings.min_duration_ms) / 1e3
     if scenario == "offline":
         return max(1.1 * float(settings.offline_expected_qps) * seconds, wanted.min_query_count, 1.0)
@@ -134,6 +142,13 @@ def expected_latency_ns(target_ns: int, rate: float) -> int:
 
     It stops at the minimum duration, but if the queries run out before, the run is INVALID; a system that is faster than its
     target therefore needs more. The latency has no other effect in these two scenarios.
+
+    Parameters
+    ----------
+    target_ns
+        The target latency of the settings, ns; 0 without one.
+    rate
+        The measured rate, queries/s.
     """
     measured = int(1e9 / rate / _SPEED_SLACK)
     return max(1, min(target_ns or measured, measured))
@@ -144,6 +159,16 @@ def offline_rate(wanted: LoadGenSettings, rate: float) -> float:
 
     A target below the system's speed would end the run before its minimum duration and make it INVALID, so the measured rate is
     used if it is higher.
+
+    Parameters
+    ----------
+    rate
+        The measured rate, samples/s.
+
+    Returns
+    -------
+    float
+        Samples/s.
     """
     return max(wanted.target_qps or 0.0, rate * _OFFLINE_SLACK)
 
@@ -160,7 +185,28 @@ def run(
     *,
     trace: bool = False,
 ) -> None:
-    """Run a test; LoadGen writes its logs into `folder`, and its trace of every sample if `trace`."""
+    """Run a test; LoadGen writes its logs into a folder.
+
+    Parameters
+    ----------
+    mode
+        ``accuracy`` or ``performance``.
+    settings, wanted
+        LoadGen's settings, and those in spec.json.
+    sut, library
+        Answer queries, and load samples.
+    count
+        Number of samples in the data set.
+    folder
+        For the logs; created if it is missing.
+    trace
+        Whether to write the trace of every sample.
+
+    Raises
+    ------
+    HarnessError
+        If LoadGen did not write one of its logs.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     output = lg.LogOutputSettings()
     output.outdir = str(folder)

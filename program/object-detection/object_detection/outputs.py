@@ -160,7 +160,24 @@ class OutputCheck:
         return found
 
     def shapes(self, images: int, boxes: Array, scores: Array, classes: Array) -> None:
-        """Refuse outputs whose shapes do not match: batch, boxes, and 4 corners or some classes."""
+        """Check that the shapes of outputs match.
+
+        Parameters
+        ----------
+        images
+            The number of images in the batch.
+        boxes
+            Expected: (images, n, 4).
+        scores
+            Expected: (images, n), or (images, n, classes).
+        classes
+            Expected: (images, n), or (images, n, 0) if scores are by class.
+
+        Raises
+        ------
+        HarnessError
+            If they do not; the message has the shapes.
+        """
         rows = (images, *scores.shape[1:2])
         kinds = scores.ndim == 3 and classes.shape == (*rows, 0)
         if scores.shape[:2] != rows or boxes.shape != (*rows, 4) or not (kinds or scores.shape == classes.shape == rows):
@@ -170,7 +187,20 @@ class OutputCheck:
             )
 
     def score_values(self, index: int, values: npt.NDArray[Any]) -> None:
-        """Check the scores of one image before those below the minimum are dropped."""
+        """Check the scores of one image before those below the minimum are dropped.
+
+        Parameters
+        ----------
+        index
+            The sample index of the image, for messages.
+        values
+            (n,).
+
+        Raises
+        ------
+        AnswerError
+            If a score is not between 0 and 1, within the precision of 16-bit floats.
+        """
         if len(values) and not (values.min() >= -_ROUNDING and values.max() <= 1 + _ROUNDING):
             at = int(np.argmax(~((values >= -_ROUNDING) & (values <= 1 + _ROUNDING))))
             self._refuse(index, self._names[1], f"{values[at]:g}", "not a score from 0 to 1")
@@ -181,7 +211,22 @@ class OutputCheck:
             self._refuse_not_finite(rows)
 
     def counts(self, indices: Sequence[int], counts: Array, limit: int) -> list[int]:
-        """The number of detections of each image: integers, possibly of a float type."""
+        """Check the numbers of detections.
+
+        Parameters
+        ----------
+        indices
+            Sample index of each image.
+        counts
+            (images,): integers, possibly of a float type.
+        limit
+            The number of boxes of each image.
+
+        Raises
+        ------
+        AnswerError
+            If a number is not an integer from 0 to `limit`.
+        """
         values = counts.tolist()
         for index, value in zip(indices, values, strict=True):
             if not (0 <= value <= limit and value == int(value)):  # NaN and infinity fail the first comparison

@@ -66,6 +66,16 @@ def places(topology: Topology, sessions: int, threads: int) -> list[tuple[int, .
 
     Sessions are dealt to the nodes in proportion to their cores. They are not bound on a machine of one node, where the
     operating system places threads well, nor if a session has more threads than a node has cores.
+
+    Parameters
+    ----------
+    threads
+        Threads of a session; 0 if unknown.
+
+    Returns
+    -------
+    list
+        A tuple of cores for each session.
     """
     nodes = topology.nodes
     if len(nodes) < 2 or sessions < len(nodes) or threads > min(map(len, nodes)):
@@ -117,7 +127,20 @@ def bound_to(cores: Sequence[int]) -> Iterator[None]:
 
 
 def max_sessions(model: Path, memory: Path = _MEMORY) -> int:
-    """How many sessions of a model half of the free memory holds, at least one; 512 where the system does not say."""
+    """The number of sessions of a model that fit into half of the free memory.
+
+    Parameters
+    ----------
+    model
+        The model file: a session is assumed to take four times its size and 64 MiB.
+    memory
+        The file with the kernel's figures, as ``/proc/meminfo``.
+
+    Returns
+    -------
+    int
+        At least 1; 512 if the system does not report its free memory.
+    """
     try:
         fields = dict(line.split(":", 1) for line in memory.read_text(encoding="ascii").splitlines() if ":" in line)
         free = int(fields["MemAvailable"].split()[0]) << 10

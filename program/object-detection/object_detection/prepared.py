@@ -93,7 +93,26 @@ def chosen(rows: Sequence[T], part: str) -> list[T]:
 
 
 def prepare(images: Path, annotations: Path, part: str, side: int, library: str, output: Path, *, inside: bool = False) -> None:
-    """Write the images, their annotations, and dataset.json, which describes them."""
+    """Write the images, their annotations, and dataset.json, which describes them.
+
+    Parameters
+    ----------
+    part
+        ``full``, ``first.N`` or ``last.N``.
+    side
+        Side of the input, pixels: 300 stores resized images, any other side decoded ones.
+    library
+        ``opencv`` or ``pillow``.
+    output
+        An existing folder.
+    inside
+        Whether images are only searched below `images`.
+
+    Raises
+    ------
+    HarnessError
+        If an image is missing or cannot be decoded, or the disk has too little space.
+    """
     folder = Folder(images, inside)
     truth = read_coco(annotations, folder)
     places = chosen(range(len(truth.images)), part)

@@ -38,6 +38,11 @@ def decode(path: Path) -> npt.NDArray[np.uint8]:
     """Read an image as uint8 (height, width, 3), BGR; empty, truncated and invalid ones are an error.
 
     The pixels are used as stored: EXIF orientation is ignored, because annotations refer to the stored image.
+
+    Raises
+    ------
+    HarnessError
+        If the file is missing, empty, truncated or not an image, or has more pixels than OpenCV decodes.
     """
     try:
         content = path.read_bytes()
@@ -91,7 +96,23 @@ def _reaches_end_mark(content: bytes) -> bool:
 
 
 def pixels(path: Path, library: str = "opencv") -> npt.NDArray[np.uint8]:
-    """Decode an image: uint8 (height, width, 3), RGB. The libraries (``opencv``, ``pillow``) may differ by one or two steps."""
+    """Decode an image as RGB.
+
+    Parameters
+    ----------
+    library
+        ``opencv`` or ``pillow``; their decoders may differ by one or two steps.
+
+    Returns
+    -------
+    array
+        uint8 (height, width, 3), RGB.
+
+    Raises
+    ------
+    HarnessError
+        If the image cannot be decoded.
+    """
     if library == "opencv":
         return np.asarray(cv2.cvtColor(decode(path), cv2.COLOR_BGR2RGB), dtype=np.uint8)
     from PIL import Image, UnidentifiedImageError
@@ -104,14 +125,43 @@ def pixels(path: Path, library: str = "opencv") -> npt.NDArray[np.uint8]:
 
 
 def square(image: npt.NDArray[np.uint8], side: int, library: str = "opencv") -> npt.NDArray[np.float32]:
-    """Scale RGB pixels to side × side; see `stretched`."""
+    """Scale an image to a square; see `stretched`.
+
+    Parameters
+    ----------
+    image
+        uint8 (height, width, 3), RGB.
+    side
+        Pixels.
+    library
+        ``opencv`` or ``pillow``.
+
+    Returns
+    -------
+    array
+        float32 (side, side, 3), 0 to 255.
+    """
     return stretched(image, (side, side), library)
 
 
 def stretched(image: npt.NDArray[np.uint8], size: tuple[int, int], library: str = "opencv") -> npt.NDArray[np.float32]:
-    """Scale RGB pixels to height × width (aspect ratio not kept, bilinear): float32 (height, width, 3), 0 to 255.
+    """Scale an image bilinearly, without keeping its aspect ratio.
 
     OpenCV computes in float, as the reference does; Pillow averages over the covered pixels and returns integers.
+
+    Parameters
+    ----------
+    image
+        uint8 (height, width, 3), RGB.
+    size
+        Height and width of the result, pixels.
+    library
+        ``opencv`` or ``pillow``.
+
+    Returns
+    -------
+    array
+        float32 (height, width, 3), 0 to 255.
     """
     if library == "opencv":
         given = image.astype(np.float32)
@@ -154,6 +204,11 @@ def finished(
     -------
     array
         (height, width, 3) or (3, height, width).
+
+    Raises
+    ------
+    HarnessError
+        If the scaling is unknown.
     """
     if scaling not in _SCALINGS:
         raise HarnessError(f"scaling {scaling!r} is not known", f"known: {', '.join(_SCALINGS)}")
@@ -192,7 +247,22 @@ def _scaled(
 
 
 def input_of(image: npt.NDArray[np.uint8], model: Model, library: str = "opencv") -> npt.NDArray[np.generic]:
-    """Convert RGB pixels of an image to a model's input."""
+    """Convert a decoded image to a model's input.
+
+    Parameters
+    ----------
+    image
+        uint8 (height, width, 3), RGB.
+    model
+        Determines size, resizing, scaling, layout and type.
+    library
+        The library that scales: ``opencv`` or ``pillow``.
+
+    Returns
+    -------
+    array
+        (height, width, 3) or (3, height, width), of the model's type.
+    """
     resized: npt.NDArray[np.generic]
     if model.size is None:
         resized = image
@@ -204,5 +274,18 @@ def input_of(image: npt.NDArray[np.uint8], model: Model, library: str = "opencv"
 
 
 def model_input(path: Path, side: int, scaling: str, layout: str) -> npt.NDArray[np.generic]:
-    """Convert an image file to a model's input; see `finished`."""
+    """Convert an image file to the input of a model with a square input; see `finished`.
+
+    Parameters
+    ----------
+    side
+        Height and width of the input, pixels.
+    scaling, layout
+        As in `finished`.
+
+    Raises
+    ------
+    HarnessError
+        If the image cannot be decoded, or the scaling is unknown.
+    """
     return finished(square(pixels(path), side), scaling, layout)

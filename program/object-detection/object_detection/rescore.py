@@ -14,7 +14,18 @@ BASELINE, TESTED = "baseline_accuracy.txt", "compliance_accuracy.txt"  # file na
 
 
 def rescore(spec_file: Path, baseline: Path, tested: Path, folder: Path) -> None:
-    """Score both logs over the samples that the tested one has, and write what the rules want into `folder`."""
+    """Score both logs over the samples that the tested one has, and write what the rules want into `folder`.
+
+    Parameters
+    ----------
+    baseline, tested
+        Accuracy logs of the reference run and of the compliance test.
+
+    Raises
+    ------
+    HarnessError
+        If the tested log has no sample, or one that the baseline lacks.
+    """
     from object_detection import scorer
     from object_detection.accuracy import as_coco, judged
     from object_detection.annotations import read_images

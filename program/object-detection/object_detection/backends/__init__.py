@@ -58,9 +58,21 @@ class Framework(Protocol):
     """A backend's module."""
 
     def load(self, model: Model, device: str, threads: int) -> Backend:
-        """Load a model; with `threads` 0 the framework chooses their number.
+        """Load a model.
 
         A backend that declares options gets the user's as the keyword `options`, a mapping of strings.
+
+        Parameters
+        ----------
+        device
+            One of `devices`.
+        threads
+            Threads of a session; 0 for the framework's choice.
+
+        Raises
+        ------
+        HarnessError
+            If the file is not a model, does not match the interface, or the device is not available.
         """
 
     def version(self) -> str:

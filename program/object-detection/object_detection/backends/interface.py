@@ -55,7 +55,26 @@ class Outputs:
         self._as_they_are = not more and model.scores_are == "given" and model.background == "none"
 
     def arranged(self, found: Sequence[Array], images: int) -> tuple[Array, Array, Array, Array | None]:
-        """Convert tensors in the order of `wanted` to a backend's results, for that number of images."""
+        """Convert the tensors of a file to the results of a backend.
+
+        Parameters
+        ----------
+        found
+            The tensors in the order of `wanted`.
+        images
+            The number of images in the batch.
+
+        Returns
+        -------
+        boxes
+            (images, n, 4).
+        scores
+            (images, n), or (images, n, classes).
+        classes
+            (images, n); (images, n, 0) if the scores are by class.
+        counts
+            (images,): the number of detections; None if the file has none.
+        """
         if self._as_they_are:
             return in_batches(found)
         by_name = dict(zip(self.wanted, map(self._rows_last, found), strict=True))
@@ -81,12 +100,31 @@ class Outputs:
 
 
 def as_loaded(model: Model, backend: Backend) -> Model:
-    """A model's interface with the layout and maximum batch of its file; images of different sizes run one by one."""
+    """A model's interface with the layout and maximum batch of its file; images of different sizes run one by one.
+
+    Returns
+    -------
+    Model
+        The layout is that of `backend`; `max_batch` is 1 for images of different sizes.
+    """
     return replace(model, layout=backend.layout, max_batch=backend.max_batch if model.size else 1)
 
 
 def activated(values: Array, activation: str) -> Array:
-    """Scores from a network's outputs; ``given`` keeps them unchanged."""
+    """Convert a network's outputs to scores.
+
+    Parameters
+    ----------
+    values
+        (..., classes) for ``softmax``, which is over the last axis; any shape otherwise.
+    activation
+        ``given``: unchanged. ``sigmoid`` and ``softmax`` compute in float32.
+
+    Returns
+    -------
+    array
+        The shape of `values`.
+    """
     if activation == "given":
         return values
     wide = values.astype(np.float32)
@@ -97,7 +135,20 @@ def activated(values: Array, activation: str) -> Array:
 
 
 def without_background(scores: Array, background: str) -> Array:
-    """Scores of classes without the background, which is ``first``, ``last`` or ``none`` of them."""
+    """Remove the background from scores of classes.
+
+    Parameters
+    ----------
+    scores
+        (..., classes).
+    background
+        ``first``, ``last``, or ``none`` if no class is the background.
+
+    Returns
+    -------
+    array
+        (..., classes), with one class less unless `background` is ``none``.
+    """
     if background == "none":
         return scores
     return scores[..., 1:] if background == "first" else scores[..., :-1]
@@ -136,7 +187,18 @@ def padded(rows: Sequence[tuple[Array, Array, Array]]) -> tuple[Array, Array, Ar
 
 
 def input_sizes(model: Model, images: Array) -> Array:
-    """Width and height of each input, for models with a separate input for them."""
+    """The sizes of inputs, for models with a separate input for them.
+
+    Parameters
+    ----------
+    images
+        The batch in the layout of `model`.
+
+    Returns
+    -------
+    array
+        int64 (batch, 2): width and height, pixels.
+    """
     height, width = images.shape[1:3] if model.layout == "NHWC" else images.shape[2:4]
     return np.tile(np.array([[width, height]], dtype=np.int64), (len(images), 1))
 
@@ -148,6 +210,13 @@ def check_input(model: Model, shape: Sequence[object], dtype: str) -> None:
     ------
     HarnessError
         If they contradict each other; the message has both.
+
+    Parameters
+    ----------
+    shape
+        Of the file's input; sizes that are not integers above 0 are free.
+    dtype
+        Of the file's input; empty if unknown.
     """
     layout = layout_of(shape, model)
     if len(shape) == 4:
@@ -169,7 +238,20 @@ def fixed_batch(shape: Sequence[object]) -> int:
 
 
 def layout_of(shape: Sequence[object], model: Model) -> str:
-    """The layout of a file's input, from the position of the 3 channels; the model's own if the shape is ambiguous."""
+    """The layout of a file's input, from the position of the 3 channels.
+
+    Parameters
+    ----------
+    shape
+        Of the file's input.
+    model
+        Its own layout is used if the shape is ambiguous.
+
+    Returns
+    -------
+    str
+        ``NCHW`` or ``NHWC``.
+    """
     if len(shape) == 4 and (shape[1] == 3) != (shape[3] == 3):
         return "NCHW" if shape[1] == 3 else "NHWC"
     return model.layout

@@ -65,7 +65,22 @@ class Draft:
         return HarnessError(f"{self.source}: {what}", hint)
 
     def image(self, key: Identity, name: str, width: int, height: int, named: Identity | None = None) -> None:
-        """Add an image; its size is 0 × 0 if it has to be read from the file. `named` is the id as written."""
+        """Add an image.
+
+        Parameters
+        ----------
+        key
+            The id, as a number if it is one in quotes.
+        width, height
+            Pixels; 0 × 0 if they have to be read from the file.
+        named
+            The id as written.
+
+        Raises
+        ------
+        HarnessError
+            If another image has the id.
+        """
         if not self._image_ids.declare(key):
             raise self.error(f"two images have the id {key}", "give each image a unique id")
         self._images.append((key if named is None else named, name, width, height))
@@ -80,7 +95,26 @@ class Draft:
         self, image: Identity, category: Identity, box: tuple[float, float, float, float], where: str,
         area: float | None = None, crowd: int = 0,
     ) -> None:  # fmt: skip
-        """Add a box: x, y, width and height in pixels."""
+        """Add a box.
+
+        Parameters
+        ----------
+        image, category
+            Ids as in the annotations.
+        box
+            x, y, width and height, pixels.
+        where
+            The annotation, for messages.
+        area
+            Square pixels; None for width × height.
+        crowd
+            1 for a group of objects, which is not scored.
+
+        Raises
+        ------
+        HarnessError
+            If the box is empty.
+        """
         width, height = box[2:]
         if width <= 0 or height <= 0:
             raise self.error(

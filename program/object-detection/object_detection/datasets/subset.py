@@ -18,7 +18,13 @@ ANNOTATIONS, IMAGES = "annotations/instances_val2017.json", "val2017"
 
 
 def take(folder: Folder, annotations: Path, count: int, output: Path) -> None:
-    """Copy the first `count` images of a data set into `output`, and write their annotations."""
+    """Copy the first `count` images of a data set into `output`, and write their annotations.
+
+    Raises
+    ------
+    HarnessError
+        If an image is missing.
+    """
     truth = read_coco(annotations, folder)
     for row in truth.images[:count]:
         path = folder.find(row.name)

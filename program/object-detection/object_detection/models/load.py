@@ -51,7 +51,13 @@ def load_declared(path: Path) -> tuple[Detector, Network]:
 
 
 def check_names(network: torch.nn.Module, tensors: Mapping[str, Tensor], source: object) -> None:
-    """Refuse weights with missing or extra names, or with other shapes."""
+    """Compare the weights of a file with those of a network.
+
+    Raises
+    ------
+    HarnessError
+        If names are missing or additional, or shapes differ.
+    """
     wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in tensors.items()}
     problems = []

@@ -132,7 +132,20 @@ class SSDResNet34(Detector):
         return torch.cat([centre - half, centre + half], -1)
 
     def select(self, scores: Tensor, offsets: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """Heads to detections: for each image boxes, scores and classes from 1, in ascending order of the scores."""
+        """Convert the heads to detections.
+
+        Parameters
+        ----------
+        scores
+            (batch, anchors, classes), before softmax; class 0 is the background.
+        offsets
+            (batch, anchors, 4).
+
+        Returns
+        -------
+        list
+            For each image boxes (n, 4), scores (n,) and classes (n,) from 1, in ascending order of the scores.
+        """
         answers = []
         for given, boxes in zip(torch.softmax(scores, -1), self.decode(offsets), strict=True):
             rows, confidences, kinds = detect(boxes, given[:, 1:], self.rule)

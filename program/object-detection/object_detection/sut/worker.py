@@ -112,7 +112,27 @@ class Worker:
         """Samples are taken from the queue, in which they were since a time of `time.perf_counter_ns`."""
 
     def answers(self, model: Model, indices: Sequence[int], outputs: Outputs, check: OutputCheck) -> list[Rows]:
-        """Outputs interpreted according to the model's interface."""
+        """Outputs interpreted according to the model's interface.
+
+        Parameters
+        ----------
+        model
+            The interface.
+        indices
+            Sample indices of the batch.
+        outputs
+            Results of the backend.
+
+        Returns
+        -------
+        list
+            float32 (detections, 7) for each image; see `object_detection.detections`.
+
+        Raises
+        ------
+        AnswerError
+            If an output is invalid.
+        """
         if model.is_plain:
             return pack(model, indices, *outputs, check)
         return decoded(model, indices, [self._library.frame(index) for index in indices], *outputs, check)
