@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ck_repo.store.installed import Installed
 
 ACTIONS: Actions = {}
-_NOT_SHOWN = ("files", "sources", "archived", "image_ids", "category_ids")
+_NOT_SHOWN = ("files", "sources", "archived", "digests", "image_ids", "category_ids")
 _COLUMNS = ("data set", "format", "images", "boxes", "categories", "folder")
 
 
