@@ -53,9 +53,9 @@ def fetch_rows(bench: Bench) -> list[Row]:
         def seconds(command: list[str], cleared: Path) -> float:
             shutil.rmtree(cleared, ignore_errors=True)
             cleared.mkdir()
-            begun = time.perf_counter()
+            began = time.perf_counter()
             subprocess.run(command, cwd=cleared, env=environment, capture_output=True, check=True)
-            return time.perf_counter() - begun
+            return time.perf_counter() - began
 
         with served(folder, rate) as address:
             packages = [sys.executable, str(_HERE / "served_packages.py"), str(folder), address]

@@ -72,9 +72,9 @@ class Bench:
         for turn in range((1 if self.quick else 9) + 1):
             times = [0.0] * len(commands)
             for number in range(len(commands)) if turn % 2 else reversed(range(len(commands))):
-                begun = time.perf_counter()
+                began = time.perf_counter()
                 subprocess.run(commands[number], env=self.environment, capture_output=True, check=True)
-                times[number] = time.perf_counter() - begun
+                times[number] = time.perf_counter() - began
             turns.append(times)
         return turns[1:]
 

@@ -20,10 +20,10 @@ def venv_rows(bench: Bench) -> list[Row]:
     """Names of rows, and what measures each; see `alone_rows`."""
 
     def seconds(*commands: list[str]) -> float:
-        begun = time.perf_counter()
+        began = time.perf_counter()
         for command in commands:
             subprocess.run(command, env=bench.environment, capture_output=True, check=True)
-        return time.perf_counter() - begun
+        return time.perf_counter() - began
 
     def from_template() -> tuple[str, str]:
         """`ck create venv` from the default template, beside uv's own commands for the same interpreter and packages."""

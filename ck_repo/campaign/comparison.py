@@ -89,7 +89,7 @@ class Pair:
                 return row.why or "no performance was measured"
         return "different scenarios" if not self.comparable else "a figure is 0"
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """As JSON."""
         return {
             "cell": self.cell.key,
@@ -154,7 +154,7 @@ class Comparison:
         """The number of pairs with this outcome."""
         return sum(pair.speed is not None and pair.outcome == outcome for pair in self.pairs)
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """As JSON."""
         return {
             "kind": self.kind,
@@ -323,7 +323,7 @@ def _values(rows: Sequence[Row]) -> dict[str, list[str]]:
     return {name: sorted(values) for name, values in found.items()}
 
 
-def _options(cell: Cell) -> dict[str, Any]:
+def _options(cell: Cell) -> dict[str, object]:
     """The options of a cell; those of the backend by ``backend_options.KEY``."""
     return flat(cell.options.as_data())
 

@@ -290,13 +290,13 @@ class _Running:
 
     def _note_waiting(self, machine: str, why: str) -> None:
         """Note that a machine is not ready: it is asked again later, and left out in the end."""
-        now, most = time.monotonic(), self._limits.settling.seconds
+        now, maximum = time.monotonic(), self._limits.settling.seconds
         self._asked[machine] = now
         if machine not in self._waiting:
-            progress.warn(f"{machine} waits up to {most:.0f} s: {why}")
+            progress.warn(f"{machine} waits up to {maximum:.0f} s: {why}")
             self._waiting[machine] = now
-        elif now - self._waiting[machine] >= most:
-            progress.warn(f"{machine} is skipped from now on, after {most:.0f} s: {why} (--busy= allows more load)")
+        elif now - self._waiting[machine] >= maximum:
+            progress.warn(f"{machine} is skipped from now on, after {maximum:.0f} s: {why} (--busy= allows more load)")
             self._unusable.add(machine)
             del self._waiting[machine]
 

@@ -22,7 +22,7 @@ def test_intervals_cover_the_true_ratio_95_percent_of_the_time(runs: int) -> Non
 
 
 @pytest.mark.parametrize(("one", "other"), [(2, 2), (3, 5), (10, 10)])
-def test_at_least_as_many_intervals_of_unpaired_runs_hold_the_true_ratio(one: int, other: int) -> None:
+def test_intervals_of_unpaired_runs_cover_the_true_ratio(one: int, other: int) -> None:
     draw, rounds, true = random.Random(one), 2000, 1.07
     covered = 0
     for _ in range(rounds):

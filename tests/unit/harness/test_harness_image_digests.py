@@ -28,14 +28,14 @@ def write(folder: Path, name: str, content: bytes) -> Path:
 
 @pytest.mark.parametrize("comments", [0, 1, 5])
 @pytest.mark.parametrize("pixels", [0, 10, 200_000, 600_000])
-def test_the_header_and_the_digest_of_a_file_of_any_length(tmp_path: Path, comments: int, pixels: int) -> None:
+def test_header_and_digest_of_files_of_any_length(tmp_path: Path, comments: int, pixels: int) -> None:
     content = start_of_jpeg(300, 200, comments) + b"p" * pixels
     path = write(tmp_path, "a.jpg", content)
     assert read_header(path) == Header(300, 200)
     assert read_with_digest(path) == (Header(300, 200), hashlib.sha256(content).hexdigest())
 
 
-def test_the_orientation_of_a_webp_image_is_behind_its_pixels(tmp_path: Path) -> None:
+def test_webp_orientation_is_read_after_the_pixels(tmp_path: Path) -> None:
     tiff = struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, 274, 3, 1, 6, 0, 0)
     chunks = b"VP8X" + struct.pack("<I", 10) + b"\0" * 4 + (59).to_bytes(3, "little") + (39).to_bytes(3, "little")
     chunks += b"VP8 " + struct.pack("<I", 100_000) + b"\0" * 100_000 + b"EXIF" + struct.pack("<I", len(tiff)) + tiff
@@ -45,7 +45,7 @@ def test_the_orientation_of_a_webp_image_is_behind_its_pixels(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("size", [100, 100_000])
-def test_digests_are_in_the_order_of_the_images(tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_digests_are_in_image_order(tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_files, "_cores", lambda: 4)
     contents = [start_of_jpeg(10 + number, 20) + bytes([number]) * size for number in range(70)]
     contents[30] = b"not an image" + b"x" * size
@@ -58,7 +58,7 @@ def test_digests_are_in_the_order_of_the_images(tmp_path: Path, size: int, monke
 
 
 @pytest.mark.parametrize("size", [100, 100_000])
-def test_an_image_that_cannot_be_read_is_named(tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_image_is_named(tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_files, "_cores", lambda: 4)
     paths = [write(tmp_path, f"{number}.jpg", start_of_jpeg(10, 20) + b"p" * size) for number in range(40)]
     os.unlink(paths[37])

@@ -113,7 +113,7 @@ def test_sessions_fit_into_half_of_free_memory(tmp_path: Path) -> None:
     ],
     ids=["CPU", "one GPU", "three GPUs"],
 )
-def test_sessions_are_dealt_to_all_gpus(wanted: str, available: list[str], expected: list[str]) -> None:
+def test_sessions_are_distributed_over_all_gpus(wanted: str, available: list[str], expected: list[str]) -> None:
     assert devices(wanted, available, 5) == expected
 
 
@@ -122,7 +122,7 @@ def test_gpus_have_names_and_numbers() -> None:
     assert [number_of(device) for device in ("cpu", *gpus(3))] == [None, 0, 1, 2]
 
 
-def test_visible_gpus_are_those_of_the_driver_or_of_the_user(tmp_path: Path) -> None:
+def test_visible_gpus_come_from_driver_or_user(tmp_path: Path) -> None:
     assert visible({}, tmp_path) == 1
     for address in ("0000:01:00.0", "0000:02:00.0"):
         (tmp_path / address).mkdir()

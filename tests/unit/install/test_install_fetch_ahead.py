@@ -112,7 +112,7 @@ def test_digest_is_of_the_files_after_all_steps(shelf: Shelf, server: Server, la
     assert found.digest == hashlib.sha256(Path(found.path, "a.bin").read_bytes()).hexdigest()
 
 
-def test_a_second_download_to_the_same_name_counts(shelf: Shelf, server: Server) -> None:
+def test_second_download_to_same_name_counts(shelf: Shelf, server: Server) -> None:
     steps = [step(server.give(f"/{text}", whole(text.encode())), text.encode(), to="a.bin") for text in ("one", "two")]
     shelf.package("a", *steps, file="a.bin")
     found = install(shelf, "a")["a"]
@@ -120,9 +120,7 @@ def test_a_second_download_to_the_same_name_counts(shelf: Shelf, server: Server)
     assert found.digest == hashlib.sha256(b"two").hexdigest()
 
 
-def test_file_that_is_removed_from_the_cache_meanwhile_is_fetched_again(
-    shelf: Shelf, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_removed_from_cache_is_fetched_again(shelf: Shelf, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a", "b"):
         shelf.package(name, step(server.give(f"/{name}.bin", whole(name.encode()), whole(name.encode())), name.encode()))
     wait = FetchAhead.wait

@@ -25,12 +25,12 @@ def later(root: Path, used: int, idle: int) -> Callable[[], None]:
     return lambda: load(root, used, idle)
 
 
-def test_a_system_that_says_nothing_is_ready(tmp_path: Path) -> None:
+def test_system_without_sensors_is_ready(tmp_path: Path) -> None:
     assert disturbances(0.1, root=tmp_path, pause=lambda: None) == []
 
 
 @pytest.mark.parametrize(("used", "count"), [(105, 0), (110, 0), (130, 1)])
-def test_other_programs_may_use_a_share(tmp_path: Path, used: int, count: int) -> None:
+def test_other_programs_may_use_some_cpu(tmp_path: Path, used: int, count: int) -> None:
     load(tmp_path, 100, 1000)
     found = disturbances(0.1, root=tmp_path, pause=later(tmp_path, used, 1000 + 200 - used))
     assert found == ["other programs use 30 % of the CPU time (allowed: 10 %)"] * count
@@ -45,7 +45,7 @@ def test_other_programs_may_use_a_share(tmp_path: Path, used: int, count: int) -
         ("critical", 20_800, 27_800, False),  # not the limit of a processor
     ],
 )
-def test_a_zone_close_to_its_limit_is_hot(tmp_path: Path, kind: str, limit: int, now: int, hot: bool) -> None:
+def test_thermal_zone_near_its_limit_is_hot(tmp_path: Path, kind: str, limit: int, now: int, hot: bool) -> None:
     zone = tmp_path / "sys/class/thermal/thermal_zone0"
     written(zone, type="soc", temp=now, trip_point_0_type="critical", trip_point_0_temp=110_000)
     written(zone, trip_point_1_type=kind, trip_point_1_temp=limit)
@@ -53,7 +53,7 @@ def test_a_zone_close_to_its_limit_is_hot(tmp_path: Path, kind: str, limit: int,
     assert found == (["the sensor soc has 84 °C, and the system throttles at 85 °C"] if hot else [])
 
 
-def test_a_processor_close_to_its_limit_is_hot_and_a_disk_is_not_looked_at(tmp_path: Path) -> None:
+def test_processor_near_its_limit_is_hot_and_disks_are_ignored(tmp_path: Path) -> None:
     for number, name in enumerate(("coretemp", "nvme")):
         written(tmp_path / f"sys/class/hwmon/hwmon{number}", name=name, temp1_input=97_000, temp1_crit=100_000)
     found = disturbances(0.1, root=tmp_path, pause=lambda: None)

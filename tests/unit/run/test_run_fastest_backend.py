@@ -58,7 +58,7 @@ def test_other_scenarios_have_their_own_choice(ck: Callable[..., Any], program: 
     assert backend_of(done) == "quick"
 
 
-def test_model_that_only_its_own_backend_runs_is_not_measured(ck: Callable[..., Any], program: Entry) -> None:
+def test_model_with_a_single_backend_is_not_measured(ck: Callable[..., Any], program: Entry) -> None:
     done = ck(*RUN, "--out=json")
     assert backend_of(done) == "toy"
     assert "no other one runs this model here" in done.err
@@ -71,9 +71,7 @@ def test_plan_names_the_candidates_and_measures_nothing(ck: Callable[..., Any], 
     assert "backend quick: measured as the fastest by an earlier run" in ck(*RUN, "--dry-run").out
 
 
-def test_failure_of_the_default_backend_is_the_failure_of_the_run(
-    ck: Callable[..., Any], program: Entry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failing_default_backend_fails_the_run(ck: Callable[..., Any], program: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
     add_backend(program, "quick")
     monkeypatch.setenv("TOY_FAILS", "1")
     assert ck(*RUN).code == 7
@@ -89,7 +87,7 @@ def test_damaged_choice_is_measured_again(ck: Callable[..., Any], ck_home: Path,
     assert json.loads(kept.read_text())["backend"] == "quick"
 
 
-def test_options_of_a_backend_and_other_commands_need_its_name(ck: Callable[..., Any], program: Entry) -> None:
+def test_backend_options_and_other_commands_need_a_named_backend(ck: Callable[..., Any], program: Entry) -> None:
     done = ck(*RUN, "--backend.threads=2")
     assert done.code == 2
     assert "--backend.threads and --backend=auto exclude each other" in done.err

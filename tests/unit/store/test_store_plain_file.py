@@ -144,7 +144,7 @@ def test_files_are_opened_while_their_folder_is_walked(folder: Path) -> None:
     }
 
 
-def test_a_file_that_is_removed_or_replaced_during_the_walk_is_named(folder: Path) -> None:
+def test_file_removed_or_replaced_during_walk_is_named(folder: Path) -> None:
     for name in ("1", "2", "3"):
         (folder / "a" / "b" / name).write_text(name)
     found = {}
@@ -158,7 +158,7 @@ def test_a_file_that_is_removed_or_replaced_during_the_walk_is_named(folder: Pat
     assert "secret" not in found["3"]
 
 
-def test_nothing_is_walked_behind_a_link(folder: Path) -> None:
+def test_walk_does_not_follow_links(folder: Path) -> None:
     (folder / "out").symlink_to("../beside")
     (folder / "in").symlink_to("a")
     assert list(walk_opened(folder, "out")) == list(walk_opened(folder, "in")) == list(walk_opened(folder, "none")) == []

@@ -12,7 +12,7 @@ from object_detection.datasets.header import Header, read_header, read_with_dige
 Read = Callable[[Sequence[Path]], Iterator[tuple[Header | None, str]]]
 _LARGE = 1 << 16  # bytes of an average image above which threads pay off; those of small images wait for Python's lock
 _AT_ONCE = 16  # images of a job
-_MOST_THREADS = 8
+_MAX_THREADS = 8
 
 
 def read_headers(paths: Sequence[Path]) -> Iterator[tuple[Header | None, str]]:
@@ -22,7 +22,7 @@ def read_headers(paths: Sequence[Path]) -> Iterator[tuple[Header | None, str]]:
 
 def read_all(paths: Sequence[Path]) -> Iterator[tuple[Header | None, str]]:
     """The header of each image, None if it is not an image, and its SHA-256; large images are read in several threads."""
-    threads = min(_cores(), _MOST_THREADS)
+    threads = min(_cores(), _MAX_THREADS)
     some = paths[:: max(1, len(paths) // 16)]
     if threads == 1 or not some or sum(os.path.getsize(path) for path in some) < _LARGE * len(some):
         return map(read_with_digest, paths)
