@@ -17,7 +17,13 @@ SHELLS = ("bash", "zsh", "fish", "sh")
 
 
 def shell_lines(venv: Venv, shell: str) -> list[str]:
-    """The lines that a shell evaluates to enter the venv."""
+    """The lines that a shell evaluates to enter the venv.
+
+    Parameters
+    ----------
+    shell
+        ``bash``, ``zsh``, ``sh`` or ``fish``.
+    """
     folder = shlex.quote(str(venv.folder / "bin"))
     if shell == "fish":
         return [f"source {folder}/activate.fish", f"set -gx CK_VENV {shlex.quote(venv.name)}"]

@@ -165,7 +165,19 @@ def make_lock(
     components: tuple[LockedComponent, ...] = (),
     options: Mapping[str, Any] | None = None,
 ) -> Lock:
-    """The lock of a venv in its current state."""
+    """The lock of a venv in its current state.
+
+    Parameters
+    ----------
+    python
+        The interpreter of the venv.
+    template
+        What identifies the template.
+    components
+        Everything that is not a Python package.
+    options
+        Options of the run, for the lock of an experiment.
+    """
     aliases = [row.repository for row in components] + [str(template.get("repository", ""))]
     return Lock(
         interpreter=locked_interpreter(python),

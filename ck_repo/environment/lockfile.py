@@ -199,7 +199,18 @@ def read_lock(path: Path) -> Lock:
 
 
 def parse_lock(content: Mapping[str, Any], source: object) -> Lock:
-    """The lock from a file's content."""
+    """The lock from a file's content.
+
+    Parameters
+    ----------
+    source
+        The file, for errors.
+
+    Raises
+    ------
+    ConfigError
+        If it is not a lock, has a newer version, or a value has the wrong type.
+    """
     if content.get("format") != FORMAT:
         raise ConfigError(f"{source} is not a lock: its format is {content.get('format')!r}, not {FORMAT!r}")
     version = content.get("version")
@@ -300,7 +311,18 @@ _MIGRATIONS: dict[int, Callable[[Mapping[str, Any]], dict[str, object]]] = {0: _
 
 
 def lock_of_experiment(folder: Path, meta: Mapping[str, Any]) -> Lock:
-    """The lock of a recorded run."""
+    """The lock of a recorded run.
+
+    Parameters
+    ----------
+    folder, meta
+        The folder and the meta.json of the experiment.
+
+    Raises
+    ------
+    ConfigError
+        If the experiment was not recorded by a run, or its lock is invalid.
+    """
     if (folder / NAME).exists():
         return read_lock(folder / NAME)
     if not meta.get("venv"):

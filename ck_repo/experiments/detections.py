@@ -40,7 +40,19 @@ class Agreement:
 
 
 def read_detections(path: Path, inside: Path | None = None) -> Detections:
-    """Detections above a score of 0.1, by sample index and class; for a sample that was logged twice the first."""
+    """Read detections above a score of 0.1 from an accuracy log.
+
+    Parameters
+    ----------
+    inside
+        The folder that the log must be in, for untrusted logs.
+
+    Returns
+    -------
+    Detections
+        By sample index and class: (ymin, xmin, ymax, xmax, score), boxes from 0 to 1. The first of duplicate
+        samples counts.
+    """
     found: Detections = {}
     for sample in read_samples(path, inside):
         if sample.qsl_idx in found:
@@ -68,7 +80,18 @@ def agreement(one: Path, other: Path, inside: tuple[Path, Path] | None = None) -
 
 
 def compared(mine: Detections, its: Detections) -> Agreement:
-    """Compare detections, as `read_detections` returns them."""
+    """Compare the detections of two runs.
+
+    Parameters
+    ----------
+    mine, its
+        As from `read_detections`.
+
+    Returns
+    -------
+    Agreement
+        With the share of detections that have a partner in the other run, 0–1.
+    """
     partners = count_one = count_other = 0
     for sample in {*mine, *its}:
         left, right = mine.get(sample, {}), its.get(sample, {})

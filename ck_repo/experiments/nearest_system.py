@@ -63,7 +63,13 @@ def hardware_of_system(about: Mapping[str, Any]) -> Hardware:
 
 
 def hardware_of_machine(platform: Platform, accelerator: str, accelerators: int) -> Hardware:
-    """The hardware of this machine, from the result of `describe_platform`."""
+    """The hardware of this machine, from the result of `describe_platform`.
+
+    Parameters
+    ----------
+    accelerator, accelerators
+        Name and number of the accelerators; empty and 0 without any.
+    """
     sockets = max(1, platform.sockets or 1)
     cores = float(platform.cores_physical or 1) / sockets
     return _hardware(platform.cpu, float(sockets), cores, accelerator, float(accelerators))
@@ -77,7 +83,13 @@ def _hardware(
 
 
 def nearest_systems(rows: Sequence[Published], like: Hardware, maximum: int) -> list[Nearest]:
-    """The published systems that are most similar to some hardware, the most similar first."""
+    """The published systems that are most similar to some hardware, the most similar first.
+
+    Parameters
+    ----------
+    maximum
+        The number of systems.
+    """
     groups: dict[tuple[str, ...], list[Published]] = {}
     for row in rows:
         groups.setdefault((row.round, row.division, row.submitter, row.system), []).append(row)
@@ -90,7 +102,13 @@ def _of(row: Published) -> Hardware:
 
 
 def likeness(one: Hardware, other: Hardware) -> float:
-    """The similarity of two systems, 0–1: accelerators have the largest weight, then processors, then counts."""
+    """The similarity of two systems, 0–1: accelerators have the largest weight, then processors, then counts.
+
+    Returns
+    -------
+    float
+        0–1, 1 for equal systems.
+    """
     parts = {
         "accelerator": _alike(one.accelerator, other.accelerator),
         "accelerators": _near(one.accelerators, other.accelerators),

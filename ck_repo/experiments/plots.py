@@ -22,7 +22,15 @@ def sparkline(counts: Sequence[int]) -> str:
 
 
 def histogram(values: Sequence[float], bins: int) -> list[int]:
-    """The number of values in each of equal parts of their range."""
+    """The number of values in each of equal parts of their range.
+
+    Parameters
+    ----------
+    values
+        At least one.
+    bins
+        The number of parts.
+    """
     low, high = min(values), max(values)
     width = (high - low) / bins or 1.0
     counts = [0] * bins

@@ -105,7 +105,25 @@ def _number(row: dict[str, str], name: str, where: str) -> float | None:
 
 
 def import_results(session: Session, round_: Round, path: Path) -> tuple[Entry, list[Published]]:
-    """Import results of a round from a table or a tree into the local index; importing a table again replaces it."""
+    """Import results of a round from a table or a tree into the local index; importing a table again replaces it.
+
+    Parameters
+    ----------
+    path
+        A table (CSV), or the folder of a submission tree.
+
+    Returns
+    -------
+    entry, results
+        The entry with the results, and the results.
+
+    Raises
+    ------
+    NotFoundError
+        If the path does not exist.
+    ConfigError
+        If the table is invalid; the message has the line.
+    """
     path = path.expanduser().absolute()
     if path.is_dir():
         rows = [of_result(read_result(round_, place)) for place in find_results(path)]
@@ -185,7 +203,13 @@ SORTS = ("round", "value", "system", "submitter", "mAP")
 
 
 def sort_results(rows: Sequence[Published], by: str) -> list[Published]:
-    """Sort results: by value or mAP the best first, within the scenario; by a name alphabetically."""
+    """Sort results: by value or mAP the best first, within the scenario; by a name alphabetically.
+
+    Parameters
+    ----------
+    by
+        ``value``, ``mAP``, or a text field of `Published`.
+    """
     if by == "value":
         return sorted(rows, key=lambda row: (row.scenario, row.unit, _worse(row)))
     if by == "mAP":
@@ -211,7 +235,21 @@ def matching(
     division: str = "",
     round_: str = "",
 ) -> list[Published]:
-    """Filter results by model (any of its names), scenario, part of the system or submitter, division and round."""
+    """Filter published results; empty arguments match all.
+
+    Parameters
+    ----------
+    model
+        Any name of the model.
+    scenario
+        Its name, in any case.
+    system, submitter
+        A part of the name, in any case.
+    division
+        ``closed`` or ``open``.
+    round_
+        The name of the round.
+    """
     return [
         row
         for row in rows

@@ -70,6 +70,13 @@ def percentile(ordered: Sequence[int], share: float) -> int:
 
     >>> percentile([10, 20, 30, 40], 0.5)
     30
+
+    Parameters
+    ----------
+    ordered
+        Latencies in ascending order; at least one.
+    share
+        0 to 1.
     """
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 

@@ -62,7 +62,20 @@ def _json_once(url: str) -> Any:
 
 @contextmanager
 def answer(url: str, headers: Mapping[str, str], method: str = "GET", seconds: float = 0) -> Iterator[Any]:
-    """Request a URL; exceptions of the libraries become `TransientError` or `PermanentError`, also while content is read."""
+    """Request a URL; the response is closed at the end of the block.
+
+    Parameters
+    ----------
+    seconds
+        Time without data after which the connection is given up, s; 0 for CK_DOWNLOAD_TIMEOUT.
+
+    Raises
+    ------
+    TransientError
+        If a new attempt may succeed; also while the content is read in the block.
+    PermanentError
+        If the URL or the response is invalid.
+    """
     import requests
     import urllib3
 

@@ -120,7 +120,15 @@ def _failure(python: Path, requirements: Sequence[str], log: Path, links: Path |
 
 
 def missing(python: Path, requirements: Sequence[str]) -> list[str]:
-    """The requirements that are not met in the venv of an interpreter, according to the files on disk."""
+    """The requirements that are not met in the venv of an interpreter, according to the files on disk.
+
+    Parameters
+    ----------
+    python
+        The interpreter of the venv.
+    requirements
+        As for pip; paths and URLs are skipped.
+    """
     have = python_packages(python)
     absent = []
     for text in requirements:
@@ -160,7 +168,22 @@ def collect_wheels(python: Path, requirements: Sequence[str], folder: Path, log:
 
 
 def collect_wheel_for(python: Path, requirement: str, platforms: Sequence[str], folder: Path, log: Path) -> bool:
-    """Collect the wheel of one requirement for some platforms in a folder; return False if there is none."""
+    """Download the wheel of one requirement.
+
+    Parameters
+    ----------
+    platforms
+        Platform tags, such as ``manylinux_2_28_x86_64``.
+    folder
+        For the wheel.
+    log
+        The file for pip's output.
+
+    Returns
+    -------
+    bool
+        False if there is no wheel for the platforms.
+    """
     wanted = [word for name in platforms for word in ("--platform", name)]
     words = ["--no-deps", "--only-binary=:all:", *wanted, "--dest", str(folder), requirement]
     return _pip(python, "download", words, log, f"collecting {requirement}")

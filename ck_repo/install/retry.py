@@ -37,7 +37,20 @@ class PermanentError(Exception):
 
 
 def with_retries(once: Callable[[], T], reached: Callable[[], int] = lambda: 0) -> T:
-    """Retry with increasing waits; an attempt with more progress than all earlier ones does not count."""
+    """Retry with increasing waits; an attempt with more progress than all earlier ones does not count.
+
+    Parameters
+    ----------
+    once
+        The attempt.
+    reached
+        The progress so far, such as received bytes.
+
+    Raises
+    ------
+    PermanentError
+        If all tries fail, or the server requests a wait that is too long.
+    """
     number, furthest = 0, reached()
     while True:
         try:
@@ -62,7 +75,13 @@ def _wait_base() -> float:
 
 
 def seconds_of(variable: str, default: float) -> float:
-    """The value of an environment variable in seconds."""
+    """The value of an environment variable in seconds.
+
+    Raises
+    ------
+    UsageError
+        If the value is not a number above 0.
+    """
     text = os.environ.get(variable) or str(default)
     try:
         seconds = float(text)

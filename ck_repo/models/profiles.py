@@ -150,7 +150,13 @@ def own_profiles() -> Mapping[str, Profile]:
 
 
 def profile(name: str, profiles: Mapping[str, Profile] | None = None) -> Profile:
-    """The profile of that name, among the benchmark's own by default."""
+    """The profile of that name, among the benchmark's own by default.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such profile.
+    """
     known = own_profiles() if profiles is None else profiles
     if name not in known:
         raise NotFoundError(f"there is no profile {name!r}", hint=did_you_mean(name, known))

@@ -43,7 +43,15 @@ class Fitting:
 
 
 def fittings(kind: str, interface: Interface, declared: Sequence[tuple[DeclaredProfile, Profile]]) -> list[Fitting]:
-    """The matching profiles, in their order."""
+    """The matching profiles, in their order.
+
+    Parameters
+    ----------
+    kind
+        The format of the file.
+    declared
+        Declarations with their profiles.
+    """
     found = []
     for row, own in declared:
         exact = not (row.shapes or row.outputs_in_order or row.adapts)
@@ -120,7 +128,13 @@ def adapt(row: DeclaredProfile, own: Profile, interface: Interface) -> Profile:
 
 
 def contradictions(own: Profile, interface: Interface) -> list[str]:
-    """How an interface contradicts a file: sentences with both values; empty if it does not."""
+    """How an interface contradicts a file: sentences with both values; empty if it does not.
+
+    Returns
+    -------
+    list
+        Empty if the interface matches the file.
+    """
     problems = []
     given = image_input(own, interface)
     names = [row.name for row in interface.inputs]

@@ -57,7 +57,15 @@ def rules_for(round_: Round, benchmark: str) -> Rules:
 
 
 def benchmark_of(model: Mapping[str, object], side: int) -> str:
-    """The benchmark of a model: from its meta, else by the side of its input."""
+    """The benchmark of a model: from its meta, else by the side of its input.
+
+    Parameters
+    ----------
+    model
+        The `model` section of a meta.
+    side
+        Height and width of the input, pixels.
+    """
     return str(model.get("benchmark") or ("ssd-resnet34" if side >= 1200 else "ssd-mobilenet"))
 
 
@@ -86,7 +94,13 @@ def _plain(value: float) -> str:
 
 
 def user_conf(rules: Rules, scenario: str, loadgen: LoadGenSettings) -> str:
-    """user.conf: differences of this run from the round's values. LoadGen gets them as settings, not from this file."""
+    """user.conf: differences of this run from the round's values. LoadGen gets them as settings, not from this file.
+
+    Parameters
+    ----------
+    loadgen
+        The settings of the run.
+    """
     row = rules.scenario(scenario)
     usual = {
         "min_duration": row.min_duration_ms,

@@ -248,6 +248,11 @@ def run_folders(place: Place, scenario: Scenario | None, round_: Round) -> list[
     """The existing performance runs of a result: one, or as many as the round requires.
 
     The rounds' checkers only search for several if the folder is spelled as in the rules.
+
+    Parameters
+    ----------
+    scenario
+        None if the round does not have the scenario of the result.
     """
     several = scenario is not None and (round_.import_only or place.scenario == scenario.name)
     numbers = range(1, (scenario.runs if scenario and several else 1) + 1)
@@ -343,7 +348,15 @@ def _verdict(folder: Path, found: Result) -> str:
 
 
 def falls_back(round_: Round, folder: Path, inside: Path | None = None) -> bool:
-    """Whether TEST01 passes by mAP: for the same samples, from the accuracy run and from the test."""
+    """Whether TEST01 passes by mAP: for the same samples, from the accuracy run and from the test.
+
+    Parameters
+    ----------
+    folder
+        The folder of the test's files in the tree.
+    inside
+        The folder that the files must be in; `folder` by default.
+    """
     try:
         before = read_accuracy(folder / BASELINE, inside or folder).mAP
         after = read_accuracy(folder / FALLBACK, inside or folder).mAP

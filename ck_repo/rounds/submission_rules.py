@@ -135,7 +135,18 @@ class SubmissionRules:
     other_benchmarks: Sequence[str]
 
     def bound(self, test: str, scenario: Scenario, latency_ns: float | None) -> float:
-        """The maximum difference of a test's performance; larger for very short latencies, which are noisy."""
+        """The maximum difference of a test's performance; larger for very short latencies, which are noisy.
+
+        Parameters
+        ----------
+        latency_ns
+            The latency of the reference run, ns; None if unknown.
+
+        Returns
+        -------
+        float
+            Relative to the reference, 0–1.
+        """
         fast_ns = self.tests[test].fast_latency_ns.get(scenario.name)
         if fast_ns is not None and latency_ns is not None and latency_ns <= fast_ns:
             return self.fast_bound

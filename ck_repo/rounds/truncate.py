@@ -35,6 +35,16 @@ def truncate_log(round_: Round, folder: Path) -> Truncated | None:
     """Truncate the accuracy log of a folder if it exceeds the limit; the hash is written first, so that it is never lost.
 
     Smaller logs also get their hash, if accuracy.txt has none.
+
+    Parameters
+    ----------
+    folder
+        Has the accuracy log and accuracy.txt.
+
+    Returns
+    -------
+    Truncated or None
+        None if the log is within the limit.
     """
     rules, path = round_.submission, folder / LOG
     size, digest = path.stat().st_size, of_file(path)

@@ -131,7 +131,18 @@ def parse_conf(text: str) -> list[Setting]:
 
 
 def look_up(round_: Round, rows: Sequence[Setting], model: str, scenario: str, key: str) -> Setting | None:
-    """The effective setting: that of model.scenario, any.scenario, model.any or any.any, in this order; the last of equals."""
+    """The effective setting: that of model.scenario, any.scenario, model.any or any.any, in this order; the last of equals.
+
+    Parameters
+    ----------
+    rows
+        The settings of a file, in order.
+
+    Returns
+    -------
+    Setting or None
+        None if no setting applies.
+    """
     benchmark = round_.benchmark_called(model)
     names = {"*", model.lower(), benchmark}
     best: tuple[int, Setting] | None = None
@@ -147,7 +158,15 @@ def look_up(round_: Round, rows: Sequence[Setting], model: str, scenario: str, k
 
 
 def with_setting(text: str, line: str) -> str:
-    """A file's text with a setting; older ones with the same model, scenario and key are replaced."""
+    """A file's text with a setting; older ones with the same model, scenario and key are replaced.
+
+    Parameters
+    ----------
+    text
+        The content of a user.conf.
+    line
+        The setting as in a user.conf.
+    """
     (new,) = parse_conf(line)
     names = (new.model.lower(), new.scenario.lower(), new.key)
     old = {row.line for row in parse_conf(text) if (row.model.lower(), row.scenario.lower(), row.key) == names}
@@ -156,7 +175,13 @@ def with_setting(text: str, line: str) -> str:
 
 
 def targets_of(round_: Round, text: str, model: str, scenario: str) -> dict[str, float]:
-    """The settings of a user.conf for a run: target_qps (1/s), target_latency and min_duration (ms), samples_per_query."""
+    """The settings of a user.conf for a run: target_qps (1/s), target_latency and min_duration (ms), samples_per_query.
+
+    Returns
+    -------
+    dict
+        Only the settings that the file has.
+    """
     rows = parse_conf(text)
     names = ("target_qps", "target_latency", "samples_per_query", "min_duration")
     found = {key: look_up(round_, rows, model, scenario, key) for key in names}

@@ -346,6 +346,13 @@ def command_of(options: RunOptions, *, program: str = "object-detection", mode: 
 
     >>> command_of(RunOptions(scenario="server", target_qps=50.0))
     'ck run program:object-detection --scenario=server --target-qps=50'
+
+    Parameters
+    ----------
+    program
+        The name of the program.
+    mode
+        The action.
     """
     asked: Mapping[str, Any] = options.as_data()
     words = []

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 
 def check_duration(options: RunOptions, rules: Scenario) -> None:
-    """``--time``: longer runs are allowed, shorter ones are not."""
+    """``--time``: longer runs are allowed, shorter ones are not.
+
+    Raises
+    ------
+    UsageError
+        If the duration is below the round's minimum.
+    """
     if options.seconds is not None and 1e3 * options.seconds < rules.min_duration_ms:
         raise UsageError(
             f"an official run takes at least {rules.min_duration_ms / 1e3:g} s, and --time={options.seconds:g}",
@@ -22,7 +28,13 @@ def check_duration(options: RunOptions, rules: Scenario) -> None:
 
 
 def check_target(options: RunOptions, rules: Scenario) -> None:
-    """``--target-qps``: Server needs one, and fixed intervals are set by the round."""
+    """``--target-qps``: Server needs one, and fixed intervals are set by the round.
+
+    Raises
+    ------
+    UsageError
+        If the target is missing, or differs from a fixed one.
+    """
     if rules.issue == RATE and options.target_qps is None:
         raise UsageError(
             f"an official run of {rules.key} needs a target",
@@ -35,7 +47,13 @@ def check_target(options: RunOptions, rules: Scenario) -> None:
 
 
 def check_latency_bound(options: RunOptions, rules: Scenario) -> None:
-    """``--target-latency``: the round's bound may only be lowered."""
+    """``--target-latency``: the round's bound may only be lowered.
+
+    Raises
+    ------
+    UsageError
+        If the bound is above the round's.
+    """
     bound, asked = rules.bound_ms, options.target_latency
     if bound is not None and asked is not None and asked > bound:
         raise UsageError(

@@ -99,6 +99,18 @@ def from_extra_ops(text: str, name: str = "EXTRA_OPS") -> dict[str, object]:
 
     >>> from_extra_ops("--time 60 --qps 200 --max-latency 0.1")
     {'seconds': 60.0, 'target_qps': 200.0, 'target_latency': 100.0}
+
+    Parameters
+    ----------
+    name
+        The name of the variable, for errors.
+
+    Raises
+    ------
+    NotFoundError
+        If an option is not supported.
+    UsageError
+        If a quote is not closed, or a value is not a number.
     """
     values: dict[str, object] = {}
     try:

@@ -94,6 +94,13 @@ def allowed(asked: Asked, slowest: float, fixed: float | None = None) -> float:
 
     >>> allowed(Asked(1.0, 0.0, 7, 4, "a.jpg"), slowest=2.0)
     160.0
+
+    Parameters
+    ----------
+    slowest
+        The slowest image of any batch so far, s; 0 before the first answer.
+    fixed
+        The user's limit for a batch, s.
     """
     if asked.is_loading:
         return max(_LOADING, fixed or 0.0)
@@ -103,7 +110,15 @@ def allowed(asked: Asked, slowest: float, fixed: float | None = None) -> float:
 
 
 def overdue(rows: Sequence[Asked], now: float, fixed: float | None = None) -> Asked | None:
-    """The session that exceeds its limit most; None if there is none."""
+    """The session that exceeds its limit most; None if there is none.
+
+    Parameters
+    ----------
+    now
+        `time.monotonic()`, s.
+    fixed
+        The user's limit for a batch, s.
+    """
     slowest = max((row.slowest for row in rows), default=0.0)
     late = [row for row in rows if row.since and now - row.since > allowed(row, slowest, fixed)]
     return min(late, key=lambda row: row.since, default=None)

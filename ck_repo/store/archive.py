@@ -273,7 +273,22 @@ def _taken(alias: str) -> ConflictError:
 
 
 def unpack_repository(archive: Path, repositories: Repositories, name: str = "") -> Repository:
-    """Import a packed repository into CK_REPOS, under its own name or `name`."""
+    """Import a packed repository into CK_REPOS, under its own name or `name`.
+
+    Parameters
+    ----------
+    name
+        The alias; that in the archive if empty.
+
+    Raises
+    ------
+    ArchiveError
+        If the archive is invalid or untrustworthy, or has data of another machine; nothing is changed then.
+    NotFoundError
+        If it does not contain a repository.
+    ConflictError
+        If the name is taken.
+    """
     root = repos_root()
     with scratch_folder(root, "unzip") as staging:
         unpack_foreign(archive, staging)

@@ -95,7 +95,13 @@ def make_folder(path: Path, variable: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file atomically: readers see the old content or the new content."""
+    """Write a file atomically: readers see the old content or the new content.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written; the old content is kept.
+    """
     with storage_errors(f"writing {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with _beside(path) as (name, file):
@@ -226,12 +232,24 @@ def write_text(path: Path, content: str) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON as CK does: two spaces, sorted keys."""
+    """Write JSON as CK does: two spaces, sorted keys.
+
+    Raises
+    ------
+    StorageError
+        As for `write_bytes`.
+    """
     write_text(path, json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def publish_folder(staging: Path, final: Path) -> bool:
-    """Rename a finished folder to its final name; return False, and remove it, if another process created that name first."""
+    """Rename a finished folder to its final name; return False, and remove it, if another process created that name first.
+
+    Returns
+    -------
+    bool
+        Whether `final` is this folder.
+    """
     with storage_errors(f"writing {final}"):
         try:
             os.rename(staging, final)

@@ -25,7 +25,18 @@ def of_value(value: Any) -> str:
 
 
 def of_file(path: Path, algorithm: str = "sha256") -> str:
-    """Digest of a file's content."""
+    """Digest of a file's content.
+
+    Parameters
+    ----------
+    algorithm
+        A name of `hashlib`.
+
+    Returns
+    -------
+    str
+        Hexadecimal.
+    """
     with open(path, "rb") as file:
         return of_stream(file, algorithm)
 

@@ -149,7 +149,29 @@ def _alias_from(url: str) -> str:
 
 
 def clone(repositories: Repositories, url: str, alias: str, checkout: str = "") -> tuple[Repository, str]:
-    """Clone into CK_REPOS; refuse and remove a clone that is not a CK repository or has a reserved UID."""
+    """Clone into CK_REPOS; refuse and remove a clone that is not a CK repository or has a reserved UID.
+
+    Parameters
+    ----------
+    url
+        Of an allowed kind; see `check_url`.
+    checkout
+        A branch, tag or commit to pin; the default branch if empty.
+
+    Returns
+    -------
+    repository, text
+        The new repository, and what was done.
+
+    Raises
+    ------
+    ConflictError
+        If the name is taken.
+    OfflineError
+        If the network must not be used.
+    GitError
+        If git fails.
+    """
     check_name(alias)
     check_url(url)
     final = repos_root() / alias
@@ -311,7 +333,23 @@ def _check_out(folder: Path, checkout: str) -> None:
 
 
 def update(row: Repository, checkout: str = "") -> str:
-    """Update a clone; a pinned one keeps its commit unless another pin is given."""
+    """Update a clone; a pinned one keeps its commit unless another pin is given.
+
+    Parameters
+    ----------
+    checkout
+        A branch, tag or commit; empty keeps the current one.
+
+    Returns
+    -------
+    str
+        What was done.
+
+    Raises
+    ------
+    GitError
+        If git fails, or the clone has local changes in the way.
+    """
     if not (row.path / ".git").exists():
         return "not under git; unchanged"
     before = commit_of(row.path)

@@ -16,6 +16,18 @@ def locked(path: Path, doing: str, *, wait: bool = True) -> Iterator[None]:
     """Hold the lock file `path` during the block; report if another process holds it.
 
     The operating system releases the lock when its holder ends, for any reason.
+
+    Parameters
+    ----------
+    doing
+        The operation, for messages.
+    wait
+        Whether to wait for another process.
+
+    Raises
+    ------
+    StorageError
+        If another process holds the lock and `wait` is false, or the file cannot be written.
     """
     from filelock import FileLock, Timeout
 

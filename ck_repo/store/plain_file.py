@@ -93,7 +93,20 @@ def _regular(descriptor: int, path: Path | str, maximum: int) -> BinaryIO:
 
 
 def read_plain(folder: Path, path: Path | str, *, maximum: int = MAXIMUM) -> bytes:
-    """The content of a regular file below `folder`; see `opened`."""
+    """The content of a regular file below `folder`; see `opened`.
+
+    Parameters
+    ----------
+    path
+        Relative to `folder`, or below it.
+    maximum
+        Bytes.
+
+    Raises
+    ------
+    UnreadableError
+        If there is no such regular file, or it is larger.
+    """
     with opened(folder, path, maximum=maximum) as file:
         try:
             content = file.read(maximum + 1)
@@ -105,7 +118,15 @@ def read_plain(folder: Path, path: Path | str, *, maximum: int = MAXIMUM) -> byt
 
 
 def flaw(folder: Path, path: Path | str, *, maximum: int = 1 << 62, links: bool = True) -> str:
-    """Why `path` is not a regular file below `folder`; empty if it is one."""
+    """Why `path` is not a regular file below `folder`; empty if it is one.
+
+    Parameters
+    ----------
+    maximum
+        Bytes.
+    links
+        Whether links that stay below `folder` are followed.
+    """
     try:
         with opened(folder, path, maximum=maximum, links=links):
             return ""

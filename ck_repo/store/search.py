@@ -227,7 +227,13 @@ def _refuse_double(folder: Path, uid: str) -> None:
 
 
 def load(repositories: Repositories, module: str, name: str, repository: str = "") -> Entry:
-    """The entry of that name in the first repository that has it; if there is none, the error lists similar names."""
+    """The entry of that name in the first repository that has it; if there is none, the error lists similar names.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such entry.
+    """
     found = find(repositories, module, name, repository=repository)
     if found:
         return found[0]

@@ -31,7 +31,27 @@ def create_entry(
 ) -> Entry:
     """Write a new entry atomically.
 
-    Without an alias the entry is named by its UID. `files` has the text of its other files, by name.
+    Without an alias the entry is named by its UID.
+
+    Parameters
+    ----------
+    uid
+        A new one if empty.
+    name
+        The title in info.json; the alias if empty.
+    replace
+        Whether to replace an existing entry.
+    files
+        The text of other files by name.
+
+    Raises
+    ------
+    ConflictError
+        If the name or the UID is taken.
+    UsageError
+        If the name is invalid.
+    StorageError
+        If the disk does not accept it; nothing is changed then.
     """
     uid = uid or (alias if is_uid(alias) else new_uid())
     check_name(alias or uid)
