@@ -346,11 +346,11 @@ def main() -> None:
             [*bench.command, *words, "--quiet"], env=bench.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         ) as process:
             assert process.stderr is not None
-            said = process.stderr.read()
+            errors = process.stderr.read()
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
-            raise SystemExit(f"ck {' '.join(words)} failed: {said.decode()[-2000:]}")
+            raise SystemExit(f"ck {' '.join(words)} failed: {errors.decode()[-2000:]}")
         return time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
     def report() -> tuple[str, str]:

@@ -17,7 +17,7 @@ from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find
 from ck_repo.store.writing import create_entry
 
-HOSTILE = '</script><img src=x onerror="window.hacked=1"><b>{{7*7}}\''
+MALICIOUS = '</script><img src=x onerror="window.hacked=1"><b>{{7*7}}\''
 
 
 @dataclass

@@ -19,7 +19,7 @@ from ck_repo.run.options import RUN_OPTIONS
 
 if TYPE_CHECKING:
     from ck_repo.campaign.campaign import Campaign
-    from ck_repo.campaign.definition import Asked, Definition, Limits
+    from ck_repo.campaign.definition import Definition, Limits, SweepRequest
     from ck_repo.campaign.sweep import Outcome
     from ck_repo.store.entry import Entry
 
@@ -72,9 +72,9 @@ def sweep_program(request: Request) -> Answer:
     from ck_repo.run.pipeline import check_device
 
     program = one(request)
-    asked = read_asked(request)
-    definition, limits, name = asked_for(request, program, asked)
-    where = request.text("cluster") or asked.cluster
+    wanted = read_request(request)
+    definition, limits, name = requested(request, program, wanted)
+    where = request.text("cluster") or wanted.cluster
     place = read_place(where) if where else None
     if definition.each_machine and place is None:
         raise UsageError(
@@ -115,35 +115,35 @@ def _outcome(request: Request, campaign: Campaign, outcome: Outcome) -> Answer:
     return with_page(request, campaign, Answer(data, lines))
 
 
-def read_asked(request: Request) -> Asked:
+def read_request(request: Request) -> SweepRequest:
     """The content of a request's file."""
-    from ck_repo.campaign.definition import Asked, read_file
+    from ck_repo.campaign.definition import SweepRequest, read_file
 
-    return read_file(Path(request.text("file"))) if request.text("file") else Asked()
+    return read_file(Path(request.text("file"))) if request.text("file") else SweepRequest()
 
 
-def asked_for(request: Request, program: Entry, asked: Asked) -> tuple[Definition, Limits, str]:
+def requested(request: Request, program: Entry, wanted: SweepRequest) -> tuple[Definition, Limits, str]:
     """The definition, limits and name of a campaign, from options and file."""
     from ck_repo.campaign.axes import read_axes
     from ck_repo.campaign.definition import HOPELESS, Definition, Limits, read_exclusions
     from ck_repo.campaign.matrix import Matrix
 
-    over = {**asked.over, **read_axes(request.nested("over"), "--over")}
+    over = {**wanted.over, **read_axes(request.nested("over"), "--over")}
     if not over:
         raise UsageError("nothing is varied", hint="set values with --over.batch_size=1,4,8, or use --file= with a YAML file")
-    exclude = read_exclusions(request.text("exclude")) if request.text("exclude") else asked.exclude
-    share = _first(request.number("hopeless"), asked.hopeless, HOPELESS)
+    exclude = read_exclusions(request.text("exclude")) if request.text("exclude") else wanted.exclude
+    share = _first(request.number("hopeless"), wanted.hopeless, HOPELESS)
     if not 0 <= share <= 1:
         raise UsageError(f"hopeless is {share:g}, which is not between 0 and 1", hint="omit it for 0.5; 0 keeps all")
-    fixed = {**{key: value for key, value in asked.options.items() if key not in over}, **given_options(request)}
-    each = request.text("each") or asked.each
+    fixed = {**{key: value for key, value in wanted.options.items() if key not in over}, **given_options(request)}
+    each = request.text("each") or wanted.each
     if each not in ("", "machine"):
         raise UsageError(f"each is {each!r}, not machine", hint="omit it to run each combination once, on any machine")
-    repetitions = _first(request.whole("repetitions"), asked.repetitions, 1)
+    repetitions = _first(request.whole("repetitions"), wanted.repetitions, 1)
     definition = Definition(program.uid, Matrix(fixed, over, exclude), repetitions, each == "machine")
-    total, run = _first(request.number("time_limit"), asked.total), _first(request.number("run_limit"), asked.run)
-    limits = Limits(total, run, share, read_settling(request, asked.busy, asked.settle))
-    return definition, limits, request.text("name") or asked.name
+    total, run = _first(request.number("time_limit"), wanted.total), _first(request.number("run_limit"), wanted.run)
+    limits = Limits(total, run, share, read_settling(request, wanted.busy, wanted.settle))
+    return definition, limits, request.text("name") or wanted.name
 
 
 def given_options(request: Request) -> dict[str, object]:

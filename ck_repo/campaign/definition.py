@@ -74,7 +74,7 @@ class Definition:
 
 
 @dataclass(frozen=True)
-class Asked:
+class SweepRequest:
     """The content of a YAML file; missing values are None or empty."""
 
     over: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
@@ -91,7 +91,7 @@ class Asked:
     cluster: str = ""
 
 
-def read_file(path: Path) -> Asked:
+def read_file(path: Path) -> SweepRequest:
     """Read a campaign's YAML file.
 
     Raises
@@ -109,7 +109,7 @@ def read_file(path: Path) -> Asked:
         if (value := limits[key]) is not None and value <= 0:
             raise fields.error(key, value, "above 0")
     try:
-        return Asked(
+        return SweepRequest(
             read_axes(fields.table("over"), f"{path}: over"),
             fixed_options(fields.table("options")),
             tuple(read_axes(row.as_dict(), f"{path}: exclude") for row in fields.rows("exclude")),

@@ -58,8 +58,8 @@ def round_of(meta: ExperimentMeta) -> Round | None:
 
 def scenario_of(meta: ExperimentMeta) -> Scenario | None:
     """The scenario of an experiment; None if its round does not have it, or is not supported."""
-    round_, said = round_of(meta), meta.published or meta.results
-    return round_.find_scenario(said.scenario) if round_ and said else None
+    round_, source = round_of(meta), meta.published or meta.results
+    return round_.find_scenario(source.scenario) if round_ and source else None
 
 
 def figures(meta: ExperimentMeta) -> Figures:

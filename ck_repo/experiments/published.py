@@ -172,8 +172,8 @@ def _described(entry: Entry, meta: Mapping[str, Any]) -> str:
     files = [path.name for path in sorted(entry.path.iterdir()) if path.is_file() and path.name[0] != "."]
     name = str(entry.info().get("data_name") or "")
     tags = ",".join(tags_of(meta, entry.path / META))
-    said = [part for part in (name if name != entry.alias else "", tags and f"tags {tags}") if part]
-    return "; ".join([*said, f"{len(files)} files" + (f" ({', '.join(files[:3])})" if files else "")])
+    parts = [part for part in (name if name != entry.alias else "", tags and f"tags {tags}") if part]
+    return "; ".join([*parts, f"{len(files)} files" + (f" ({', '.join(files[:3])})" if files else "")])
 
 
 @contextmanager

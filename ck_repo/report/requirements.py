@@ -86,8 +86,8 @@ def ensure_packages(packages: Packages = REPORT) -> None:
 
 def environment_folder(packages: Packages = REPORT) -> Path:
     """The environment of the engine's Python for packages."""
-    said = "\n".join([sys.version.split()[0], sys.base_prefix, *packages.requirements])
-    return tools_root() / f"{packages.extra}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
+    identity = "\n".join([sys.version.split()[0], sys.base_prefix, *packages.requirements])
+    return tools_root() / f"{packages.extra}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
 
 def _importable(packages: Packages) -> bool:

@@ -13,7 +13,7 @@ from ck_repo.errors import RunError
 from ck_repo.machine.gpu_usage import nvidia_smi
 from ck_repo.machine.usage import Gauge
 from ck_repo.run.monitor import Monitor
-from ck_repo.run.watchdog import Watchdog, read_asked
+from ck_repo.run.watchdog import Watchdog, read_running
 from ck_repo.store.atomic import refuse_full
 from ck_repo.store.entry import read_json_object
 from ck_repo.store.fields import Fields
@@ -124,7 +124,7 @@ def _failure(folder: Path, status: int) -> RunError:
 
 def _moment(folder: Path) -> str:
     """What the harness was doing when it ended, as far as its sessions had started."""
-    rows = read_asked(folder)
+    rows = read_running(folder)
     running = [row for row in rows if row.since]
     if any(row.is_loading for row in running):
         return " while the backend was loading the model"

@@ -25,7 +25,7 @@ _LOADING = 1800.0  # s; frameworks for accelerators may compile a model for minu
 
 
 @dataclass(frozen=True)
-class Asked:
+class Running:
     """The current or last batch of a session.
 
     Attributes
@@ -56,7 +56,7 @@ class Asked:
         return first if self.images == 1 else f"a batch of {self.images} samples, the first {first}"
 
 
-def read_asked(folder: Path) -> list[Asked]:
+def read_running(folder: Path) -> list[Running]:
     """The current batches of a run's sessions; a line that is being written is skipped."""
     try:
         lines = (folder / _FILE).read_text(encoding="ascii", errors="replace").splitlines()
@@ -66,7 +66,7 @@ def read_asked(folder: Path) -> list[Asked]:
     for line in lines:
         try:
             since, slowest, sample, images, name = line.split(" ", 4)
-            found.append(Asked(float(since), float(slowest), int(sample), int(images), str(json.loads(name))))
+            found.append(Running(float(since), float(slowest), int(sample), int(images), str(json.loads(name))))
         except ValueError:
             continue
     return found
@@ -86,13 +86,13 @@ def patience() -> float | None:
     return seconds or math.inf
 
 
-def allowed(asked: Asked, slowest: float, fixed: float | None = None) -> float:
+def allowed(running: Running, slowest: float, fixed: float | None = None) -> float:
     """The time limit of a session, s.
 
     For a batch the maximum of 60 s and 20 times the slowest image so far, for each image of the batch; before the first answer
     300 s for each image. For loading the model 1800 s, or the user's limit if that is longer.
 
-    >>> allowed(Asked(1.0, 0.0, 7, 4, "a.jpg"), slowest=2.0)
+    >>> allowed(Running(1.0, 0.0, 7, 4, "a.jpg"), slowest=2.0)
     160.0
 
     Parameters
@@ -102,14 +102,14 @@ def allowed(asked: Asked, slowest: float, fixed: float | None = None) -> float:
     fixed
         The user's limit for a batch, s.
     """
-    if asked.is_loading:
+    if running.is_loading:
         return max(_LOADING, fixed or 0.0)
     if fixed is not None:
         return fixed
-    return max(_MINIMUM, _TIMES * slowest * asked.images) if slowest else _FIRST * asked.images
+    return max(_MINIMUM, _TIMES * slowest * running.images) if slowest else _FIRST * running.images
 
 
-def overdue(rows: Sequence[Asked], now: float, fixed: float | None = None) -> Asked | None:
+def overdue(rows: Sequence[Running], now: float, fixed: float | None = None) -> Running | None:
     """The session that exceeds its limit most; None if there is none.
 
     Parameters
@@ -155,7 +155,7 @@ class Watchdog:
         now = time.monotonic()
         if self._limit is not None and now - self._begun > self._limit:
             raise OverTimeError(f"the run was ended after its limit of {self._limit:.4g} s", hint="increase the limit")
-        late = overdue(read_asked(self._folder), now, self._fixed)
+        late = overdue(read_running(self._folder), now, self._fixed)
         if late is None:
             return
         began = time.strftime("%H:%M:%S", time.localtime(time.time() - (now - late.since)))

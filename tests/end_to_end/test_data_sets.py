@@ -109,8 +109,8 @@ def test_every_format_scores_the_same_on_both_machines(
     shutil.rmtree(tmp_path / "pictures")
     shutil.rmtree(tmp_path / "model", ignore_errors=True)
     (tmp_path / "elsewhere").mkdir()
-    there = Ck(shared_ck.program, tmp_path / "elsewhere")
-    there.good("unzip", "experiment", f"--zip={tmp_path / 'run.zip'}")
-    done = there.good("replay", f"experiment:{name}")
+    other_machine = Ck(shared_ck.program, tmp_path / "elsewhere")
+    other_machine.good("unzip", "experiment", f"--zip={tmp_path / 'run.zip'}")
+    done = other_machine.good("replay", f"experiment:{name}")
     assert done["reproduced"] is True
     assert done["verdict"]["mAP"][1] == pytest.approx(right, abs=1e-6)

@@ -95,11 +95,11 @@ def test_first_use_creates_environment_and_can_be_undone(stock_program: Path, or
     ck = Ck(stock_program, tmp_path, {"HOME": str(tmp_path)})
     ck.text("pull", "repo", f"--url={origin}")
     first, second = (ck.start("ls", "venv.template") for _ in range(2))  # concurrently: one waits for the other
-    said = [process.communicate() for process in (first, second)]
+    outputs = [process.communicate() for process in (first, second)]
     assert first.returncode == second.returncode == 0
-    assert said[0][0] == said[1][0]
-    assert "mlperf-inference-1.0" in said[0][0]
-    assert (said[0][1] + said[1][1]).count("creating a Python environment for the engine") == 1
+    assert outputs[0][0] == outputs[1][0]
+    assert "mlperf-inference-1.0" in outputs[0][0]
+    assert (outputs[0][1] + outputs[1][1]).count("creating a Python environment for the engine") == 1
     process = ck.start("ls", "venv.template")
     assert "creating a Python" not in process.communicate()[1]
     ck.text("close", "front-door")

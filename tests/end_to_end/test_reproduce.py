@@ -77,9 +77,9 @@ def test_run_is_replayed_elsewhere_with_another_python(recorded: Ck, subject: Su
     packed = recorded.good("zip", "experiment:mine", "--artifacts=all", f"--archive_name={tmp_path / 'mine.zip'}")
     assert packed["left_out"] == []
     (tmp_path / "elsewhere").mkdir()
-    there = Ck(program, tmp_path / "elsewhere")
-    there.good("unzip", "experiment", f"--zip={tmp_path / 'mine.zip'}")
-    done = there.good("replay", "experiment:mine", f"--python={python}", "--repetitions=3")
+    other = Ck(program, tmp_path / "elsewhere")
+    other.good("unzip", "experiment", f"--zip={tmp_path / 'mine.zip'}")
+    done = other.good("replay", "experiment:mine", f"--python={python}", "--repetitions=3")
     verdict = done["verdict"]
     assert done["reproduced"] is True
     assert verdict["mAP"][0] == pytest.approx(subject.mAP, abs=5e-6)
@@ -90,7 +90,7 @@ def test_run_is_replayed_elsewhere_with_another_python(recorded: Ck, subject: Su
     assert verdict["speed"]["interval"][0] <= verdict["speed"]["ratio"] <= verdict["speed"]["interval"][1]
     changed = {row["name"]: row for row in verdict["differences"]}
     assert changed["version"]["kind"] == "python"
-    child = there.good("load", f"experiment:{done['experiment']['uid']}")["dict"]
+    child = other.good("load", f"experiment:{done['experiment']['uid']}")["dict"]
     assert child["parent"]["alias"] == "mine"
     assert child["verdict"]["reproduced"] is True
     # the packed files were used: no folder of the other machine appears in it
@@ -98,7 +98,7 @@ def test_run_is_replayed_elsewhere_with_another_python(recorded: Ck, subject: Su
     assert str(tmp_path / "elsewhere") in spec["model"]["path"]
     assert str(tmp_path / "elsewhere") in spec["dataset"]["images"]
     # fails with stricter tolerances
-    strict = there.json("replay", "experiment:mine", "--detections=1.01", f"--python={python}")
+    strict = other.json("replay", "experiment:mine", "--detections=1.01", f"--python={python}")
     assert strict["return"] == 10
     assert strict["error"].startswith("not reproduced: ")
     assert strict["reproduced"] is False
@@ -108,9 +108,9 @@ def test_missing_artifacts_are_named(recorded: Ck, program: Path, tmp_path: Path
     packed = recorded.good("zip", "experiment:mine", "--artifacts", f"--archive_name={tmp_path / 'mine.zip'}")
     assert {row["name"] for row in packed["left_out"]} >= {"ssd_mobilenet_v1_075_fp32.onnx"}
     (tmp_path / "elsewhere").mkdir()
-    there = Ck(program, tmp_path / "elsewhere")
-    there.good("unzip", "experiment", f"--zip={tmp_path / 'mine.zip'}")
-    answer = there.json("replay", "experiment:mine")
+    other = Ck(program, tmp_path / "elsewhere")
+    other.good("unzip", "experiment", f"--zip={tmp_path / 'mine.zip'}")
+    answer = other.json("replay", "experiment:mine")
     assert answer["return"] == 16
     assert "which the experiment used, is not on this machine" in answer["error"]
     assert "--artifacts=all" in answer["error"]
@@ -122,19 +122,19 @@ def test_bundle_is_enough_for_an_offline_machine(
     bundle = tmp_path / "bundle.zip"
     recorded.good("bundle", "venv:reproduce", f"--output={bundle}")
     (tmp_path / "there").mkdir()
-    there = unplugged(program, tmp_path / "there", {"UV_CACHE_DIR": str(tmp_path / "nothing")})
-    made = there.good("create", "venv:air", f"--bundle={bundle}")
+    other = unplugged(program, tmp_path / "there", {"UV_CACHE_DIR": str(tmp_path / "nothing")})
+    made = other.good("create", "venv:air", f"--bundle={bundle}")
     assert made["differences"] == []
-    assert there.good("check", "venv:air")["drift"] == []
+    assert other.good("check", "venv:air")["drift"] == []
     options = ("--venv=air", "--model=depth.075,fp32", "--dataset=coco79", "--mode=accuracy")
-    answer = there.good("run", "program:object-detection", *options)
+    answer = other.good("run", "program:object-detection", *options)
     assert answer["results"]["accuracy"]["mAP"] == pytest.approx(subject.mAP, abs=5e-6)
     # what the bundle lacks is named without waiting
-    missing = there.json("run", "program:object-detection", "--venv=air", "--backend=openvino", "--mode=accuracy", "--offline")
+    missing = other.json("run", "program:object-detection", "--venv=air", "--backend=openvino", "--mode=accuracy", "--offline")
     assert missing["return"] == 5
     assert "openvino" in missing["error"]
     assert "--offline disables the network" in missing["error"]
-    missing = there.json("install", "package", "--tags=model,ssd-mobilenet,onnx,fp32,opset-8", "--offline")
+    missing = other.json("install", "package", "--tags=model,ssd-mobilenet,onnx,fp32,opset-8", "--offline")
     assert missing["return"] == 5
     assert "zenodo.org/record/3163026" in missing["error"]
 
@@ -143,8 +143,8 @@ def test_lock_recreates_venv_in_another_folder(recorded: Ck, program: Path, tmp_
     lock = tmp_path / "mlperf.lock.json"
     recorded.good("lock", "venv:reproduce", f"--output={lock}")
     (tmp_path / "there").mkdir()
-    there = Ck(program, tmp_path / "there")
-    made = there.good("create", "venv:again", f"--lock={lock}")
+    other = Ck(program, tmp_path / "there")
+    made = other.good("create", "venv:again", f"--lock={lock}")
     # the recording user's own files are missing here, and everything else is the same
     assert [row["kind"] for row in made["differences"]] == ["component", "component"]
     assert all("`ck detect soft:" in row["remark"] for row in made["differences"])
@@ -153,14 +153,14 @@ def test_lock_recreates_venv_in_another_folder(recorded: Ck, program: Path, tmp_
     # a package whose content differs from the lock is rejected, and nothing unfinished remains
     content["packages"]["numpy"]["content"] = "0" * 64
     lock.write_text(json.dumps(content))
-    answer = there.json("create", "venv:other", f"--lock={lock}")
+    answer = other.json("create", "venv:other", f"--lock={lock}")
     assert answer["return"] == 10
     assert f"numpy {content['packages']['numpy']['version']} differs from the lock" in answer["error"]
-    assert [row["data_uoa"] for row in there.good("ls", "venv")["lst"]] == ["again"]
+    assert [row["data_uoa"] for row in other.good("ls", "venv")["lst"]] == ["again"]
     # a yanked version is replaced by the nearest available one, with a message
     content["packages"]["numpy"] = {"version": "1.99.99"}
     lock.write_text(json.dumps(content))
-    found = {row["name"]: row for row in there.good("create", "venv:nearest", f"--lock={lock}")["differences"]}
+    found = {row["name"]: row for row in other.good("create", "venv:nearest", f"--lock={lock}")["differences"]}
     assert found["numpy"]["locked"] == "1.99.99"
     assert "not available" in found["numpy"]["remark"]
     shutil.rmtree(tmp_path / "there")

@@ -41,8 +41,8 @@ def test_audit_runs_and_verifies_every_test(audited: dict[str, object]) -> None:
 def test_generated_tree_is_accepted_and_complete(
     audited: dict[str, object], shared_ck: Ck, subject: Subject, tmp_path: Path
 ) -> None:
-    said = ("--submitter=Us", "--division=open", "--status=available", "--system-type=edge")
-    described = shared_ck.json("describe", "system:box", *said, f"--output={tmp_path / 'box.json'}")
+    user_input = ("--submitter=Us", "--division=open", "--status=available", "--system-type=edge")
+    described = shared_ck.json("describe", "system:box", *user_input, f"--output={tmp_path / 'box.json'}")
     content = described["dict"]
     content |= {key: "none" for key, value in content.items() if str(value).startswith("ADD")}  # hidden by this machine
     (tmp_path / "box.json").write_text(json.dumps(content))

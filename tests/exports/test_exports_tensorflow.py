@@ -120,9 +120,9 @@ def test_corrupt_saved_model_is_an_error_with_folder(saved: tuple[Detector, Path
         content = (copy / VARIABLES).read_bytes()
         (copy / VARIABLES).unlink() if damage == "missing" else (copy / VARIABLES).write_bytes(content[:9])
     done = converted(copy, tmp_path / "out")
-    said = (
+    reason = (
         "has no signature serving_default, but other" if damage == "another signature" else "cannot be loaded as a SavedModel"
     )
     assert done.returncode == 3
-    assert f"{copy} {said}" in done.stderr
+    assert f"{copy} {reason}" in done.stderr
     assert "Traceback" not in done.stderr

@@ -33,7 +33,7 @@ class Ck:
         command = [sys.executable, "-m", "ck_repo", *words, "--out=json"]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True)
 
-    def said(self, text: str) -> bool:
+    def prints(self, text: str) -> bool:
         """Wait until it prints this on stderr; false if it ends first."""
         assert self.process.stderr is not None
         return any(text in line for line in self.process.stderr)

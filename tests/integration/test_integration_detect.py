@@ -113,13 +113,13 @@ def test_pytorch_file_is_registered_for_its_framework(ck: Run, tmp_path: Path, o
 def test_malicious_pytorch_file_is_not_registered(ck: Run, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
 
-    class Hostile:
+    class Malicious:
         def __reduce__(self) -> Any:
             return os.system, (f"touch {mark}",)
 
     path = tmp_path / "mine.pytorch"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("archive/data.pkl", pickle.dumps({"w": Hostile()}, 2))
+        archive.writestr("archive/data.pkl", pickle.dumps({"w": Malicious()}, 2))
     answer = ck("detect", "soft:model.pytorch", f"--full_path={path}")
     assert answer["return"] == 9
     assert "nothing of it was run" in answer["error"]

@@ -48,11 +48,11 @@ def test_interrupted_download_resumes(
     assert visible() == []
 
     (part,) = partial.iterdir()
-    there = part.stat().st_size
+    received = part.stat().st_size
     server.give("/f.bin", whole(CONTENT))
     answer = start(*INSTALL).answer()
     assert answer["return"] == 0, answer
-    assert server.ranges("/f.bin") == ["", f"bytes={there}-"]
+    assert server.ranges("/f.bin") == ["", f"bytes={received}-"]
     assert Path(answer["env"]["file"]).read_bytes() == CONTENT
     assert visible() == [Path(answer["path"]).name]
     assert list(partial.iterdir()) == []
@@ -114,7 +114,7 @@ def test_concurrent_installations_create_one_folder(server: Server, start: Start
     first = start(*INSTALL)
     assert gate.reached.wait(WAIT)
     second = start(*INSTALL)
-    assert second.said("installing thing: locked by another process; waiting")
+    assert second.prints("installing thing: locked by another process; waiting")
     assert visible() == []
     gate.open.set()
     answers = [first.answer(), second.answer()]

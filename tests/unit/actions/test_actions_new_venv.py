@@ -22,7 +22,7 @@ class _Terminal(io.StringIO):
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch, ck_home: Path) -> list[str]:
+def messages(monkeypatch: pytest.MonkeyPatch, ck_home: Path) -> list[str]:
     """The message, with an existing venv `mine`."""
     lines: list[str] = []
     monkeypatch.setattr(progress, "say", lines.append)
@@ -34,19 +34,19 @@ def _asked(name: str) -> None:
     confirm_new_venv(Request("run", Target("program", "x"), options={"venv": name}))
 
 
-def test_unknown_name_suggests_nearest(said: list[str]) -> None:
+def test_unknown_name_suggests_nearest(messages: list[str]) -> None:
     _asked("mime")
-    assert said == ["there is no venv:mime, so a new one will be created; did you mean --venv=mine?"]
+    assert messages == ["there is no venv:mime, so a new one will be created; did you mean --venv=mine?"]
 
 
-def test_terminal_user_is_asked(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_terminal_user_is_asked(messages: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", _Terminal("n\n"))
     with pytest.raises(UsageError, match="nothing was changed"):
         _asked("other")
-    assert said == ["there is no venv:other, so a new one will be created; there is mine"]
+    assert messages == ["there is no venv:other, so a new one will be created; there is mine"]
 
 
 @pytest.mark.parametrize("name", ["", "mine"])
-def test_known_name_is_not_mentioned(said: list[str], name: str) -> None:
+def test_known_name_is_not_mentioned(messages: list[str], name: str) -> None:
     _asked(name)
-    assert said == []
+    assert messages == []

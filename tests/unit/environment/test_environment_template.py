@@ -79,9 +79,9 @@ def test_template_of_another_repository_is_found_by_repository() -> None:
                                   "other:venv.template:theirs", "other:env_templates:theirs"])  # fmt: skip
 @pytest.mark.parametrize("folder", ["venv.template", "env_templates"])
 def test_template_is_found_by_repository_and_either_module_name(stock: StockRepository, name: str, folder: str) -> None:
-    there = stock.entry(folder, "theirs", {}, {"template.yaml": GOOD})
+    expected = stock.entry(folder, "theirs", {}, {"template.yaml": GOOD})
     found = template_entry(Session(), name.replace("other", stock.alias))
-    assert (found.path, found.module) == (there, folder)
+    assert (found.path, found.module) == (expected, folder)
 
 
 @pytest.mark.parametrize("name", ["a:b:c", "a:b:venv.template:c", "other:soft:theirs"])

@@ -16,7 +16,7 @@ SETTINGS = RecordedLoadGen(target_latency_ms=10.0, min_duration_ms=60_000, min_q
 
 
 @pytest.mark.parametrize(
-    ("reason", "said"),
+    ("reason", "expected"),
     [
         (
             "Performance constraints satisfied : NO",
@@ -36,8 +36,8 @@ SETTINGS = RecordedLoadGen(target_latency_ms=10.0, min_duration_ms=60_000, min_q
         ("12 queries: the rules require 1024", "12 queries: the rules require 1024"),
     ],
 )
-def test_loadgen_line_names_our_options(reason: str, said: str) -> None:
-    assert explained([reason], {"p99": 12.5}, SETTINGS, SERVER) == [said]
+def test_loadgen_line_names_our_options(reason: str, expected: str) -> None:
+    assert explained([reason], {"p99": 12.5}, SETTINGS, SERVER) == [expected]
 
 
 def test_uninformative_lines_are_left_out() -> None:

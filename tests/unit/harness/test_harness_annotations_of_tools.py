@@ -313,10 +313,10 @@ OTHERS: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_file_types_are_identified(data_set: DataSet, name: str) -> None:
-    content, said = OTHERS[name]
+    content, kind = OTHERS[name]
     data_set.write(content)
     found = data_set.registered()
-    assert said in found["error"]
+    assert kind in found["error"]
     assert found["hint"]
 
 

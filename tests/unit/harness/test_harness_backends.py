@@ -73,13 +73,13 @@ def test_batch_dimension_is_added_to_outputs(demo: Model, tmp_path: Path) -> Non
     assert (boxes.shape, scores.shape, classes.tolist(), counts) == ((1, 5, 4), (1, 5), [[1, 2, 3, 4, 5]], None)
 
 
-@pytest.mark.parametrize(("dimension", "said", "expected"), [(4, None, 4), ("N", 2, 2), ("N", None, None)])
+@pytest.mark.parametrize(("dimension", "declared", "expected"), [(4, None, 4), ("N", 2, 2), ("N", None, None)])
 def test_largest_batch_comes_from_model_or_meta(
-    demo: Model, tmp_path: Path, dimension: int | str, said: int | None, expected: int | None
+    demo: Model, tmp_path: Path, dimension: int | str, declared: int | None, expected: int | None
 ) -> None:
     path = without_batch(tmp_path / "flat.onnx", dimension)
     names: dict[str, Any] = {"input": "image", "boxes": "bboxes", "scores": "scores", "classes": "labels", "count": ""}
-    model = replace(demo, path=path, max_batch=said, side=8, dtype="float32", **names)
+    model = replace(demo, path=path, max_batch=declared, side=8, dtype="float32", **names)
     assert load(model, "cpu", 1).max_batch == expected
 
 

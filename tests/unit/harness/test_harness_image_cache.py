@@ -142,8 +142,8 @@ def test_concurrent_processes_do_the_work_once(spec: Spec, images: ImageList) ->
         assert process.stdin is not None
         process.stdin.write("g")
         process.stdin.flush()
-    said = [process.communicate(timeout=60)[0].splitlines() for process in processes]
+    outputs = [process.communicate(timeout=60)[0].splitlines() for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
-    assert said[0][-1] == said[1][-1]
-    assert sorted(any("pre-processing" in line for line in lines) for lines in said) == [False, True]
+    assert outputs[0][-1] == outputs[1][-1]
+    assert sorted(any("pre-processing" in line for line in lines) for lines in outputs) == [False, True]
     assert len(files(spec, ".npy")) == 1

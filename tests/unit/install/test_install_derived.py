@@ -138,8 +138,8 @@ def test_weights_are_extracted_without_running_pickle(shelf: Shelf, pickled: Any
 
 def test_malicious_pickle_is_rejected_and_leaves_nothing(shelf: Shelf, pickled: Any, ck_home: Path, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
-    hostile = pickled.call(pickled.name("os", "system"), pickled.text(f"touch {mark}"))
-    content = pickled.legacy(pickled.table({"w": hostile}), {})
+    malicious = pickled.call(pickled.name("os", "system"), pickled.text(f"touch {mark}"))
+    content = pickled.legacy(pickled.table({"w": malicious}), {})
     shelf.package("p", {"copy": {"file": "m.pytorch"}}, {"weights": {"file": "{folder}/m.pytorch", "to": "m.safetensors"}},
                   files={"m.pytorch": content}, file="m.safetensors")  # fmt: skip
     with pytest.raises(DetectError, match=r"names os\.system"):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def there(upstream: Callable[..., Upstream]) -> Upstream:
+def origin(upstream: Callable[..., Upstream]) -> Upstream:
     """A repository with the requested folder and others."""
     row = upstream("theirs")
     (row.path / "loadgen").mkdir()
@@ -45,8 +45,10 @@ def there(upstream: Callable[..., Upstream]) -> Upstream:
     return row
 
 
-def url_of(there: Upstream, folder: str = "loadgen", commit: str = "") -> str:
-    return f"git+file://{there.path}@{commit or there.git('rev-parse', 'HEAD')}" + (f"#subdirectory={folder}" if folder else "")
+def url_of(origin: Upstream, folder: str = "loadgen", commit: str = "") -> str:
+    return f"git+file://{origin.path}@{commit or origin.git('rev-parse', 'HEAD')}" + (
+        f"#subdirectory={folder}" if folder else ""
+    )
 
 
 def names(path: Path) -> list[str]:
@@ -54,8 +56,8 @@ def names(path: Path) -> list[str]:
         return file.getnames()
 
 
-def test_folder_is_copied_byte_for_byte(there: Upstream, shelf: Shelf) -> None:
-    shelf.package("p", {"download": {"url": url_of(there), "unpack": True}})
+def test_folder_is_copied_byte_for_byte(origin: Upstream, shelf: Shelf) -> None:
+    shelf.package("p", {"download": {"url": url_of(origin), "unpack": True}})
     meta = shelf.install("p")
     files = {path.relative_to(meta["path"]).as_posix() for path in Path(meta["path"]).rglob("*") if path.is_file()}
     assert files == {".ck-install.json", *(f"loadgen/{name}" for name in (".gitattributes", "a.cc", "deep/b.h", "run.sh"))}
@@ -63,25 +65,25 @@ def test_folder_is_copied_byte_for_byte(there: Upstream, shelf: Shelf) -> None:
     assert Path(meta["path"], "loadgen/a.cc").read_bytes() == b"one\r\n$Id$\n"
     assert Path(meta["path"], "loadgen/run.sh").stat().st_mode & 0o111
     (row,) = meta["downloads"]
-    assert row["urls"] == [url_of(there)]
+    assert row["urls"] == [url_of(origin)]
 
 
-def test_commit_gives_the_same_file_everywhere(there: Upstream, ck_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, digest = fetch(Source((url_of(there),)))
+def test_commit_gives_the_same_file_everywhere(origin: Upstream, ck_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, digest = fetch(Source((url_of(origin),)))
     monkeypatch.setenv("CK_TOOLS", str(ck_home / "elsewhere"))
-    again, same = fetch(Source((url_of(there),)))
+    again, same = fetch(Source((url_of(origin),)))
     assert digest == same
     assert first.read_bytes() == again.read_bytes()
     # a lock knows the digest, and a bundle has the file: git is not asked
-    url = url_of(there)
-    there.path.rename(there.path.with_name("gone"))
+    url = url_of(origin)
+    origin.path.rename(origin.path.with_name("gone"))
     assert fetch(Source((url,), sha256=digest))[1] == digest
     assert fetch(Source((url,)))[1] == digest
 
 
-def test_whole_repository_and_older_commit(there: Upstream) -> None:
-    old = there.git("rev-parse", "HEAD~2")
-    path, _ = fetch(Source((url_of(there, "", old),)))
+def test_whole_repository_and_older_commit(origin: Upstream) -> None:
+    old = origin.git("rev-parse", "HEAD~2")
+    path, _ = fetch(Source((url_of(origin, "", old),)))
     assert names(path) == [".ckr.json", "loadgen/a.cc", "loadgen/deep/b.h"]
 
 
@@ -89,32 +91,32 @@ def test_whole_repository_and_older_commit(there: Upstream) -> None:
     ("folder", "commit", "message"),
     [("loadgen", "0" * 40, "0000000000"), ("nowhere", "", "no folder nowhere"), ("load", "", "no folder load")],
 )
-def test_missing_commit_or_folder_is_reported(there: Upstream, ck_home: Path, folder: str, commit: str, message: str) -> None:
+def test_missing_commit_or_folder_is_reported(origin: Upstream, ck_home: Path, folder: str, commit: str, message: str) -> None:
     with pytest.raises(DownloadError) as caught:
-        fetch(Source((url_of(there, folder, commit),)))
+        fetch(Source((url_of(origin, folder, commit),)))
     assert message in str(caught.value)
     assert [path for path in (ck_home / "CK-TOOLS").rglob("*") if path.is_file() and path.suffix != ".lock"] == []
 
 
-def test_missing_repository_is_reported(there: Upstream) -> None:
-    url = url_of(there)
-    there.path.rename(there.path.with_name("gone"))
+def test_missing_repository_is_reported(origin: Upstream) -> None:
+    url = url_of(origin)
+    origin.path.rename(origin.path.with_name("gone"))
     with pytest.raises(DownloadError, match=r"does not appear to be a git repository|does not exist"):
         fetch(Source((url,)))
 
 
-def test_local_mirror_is_used(there: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
-    public = url_of(there).replace(f"git+file://{there.path}", "git+https://example.org/theirs.git")
+def test_local_mirror_is_used(origin: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    public = url_of(origin).replace(f"git+file://{origin.path}", "git+https://example.org/theirs.git")
     monkeypatch.setenv("CK_OFFLINE", "1")
     with pytest.raises(OfflineError):
         fetch(Source((public,)))
-    monkeypatch.setenv("CK_MIRRORS", f"git+https://example.org/theirs.git=git+file://{there.path}")
+    monkeypatch.setenv("CK_MIRRORS", f"git+https://example.org/theirs.git=git+file://{origin.path}")
     path, _ = fetch(Source((public,)))
     assert "loadgen/a.cc" in names(path)
 
 
-def test_leftovers_of_killed_process_are_removed(there: Upstream, ck_home: Path) -> None:
-    fetch(Source((url_of(there),)))
+def test_leftovers_of_killed_process_are_removed(origin: Upstream, ck_home: Path) -> None:
+    fetch(Source((url_of(origin),)))
     left = ck_home / "CK-TOOLS/.cache/partial/0123.git"
     (left / "objects").mkdir(parents=True)
     clean_leftovers()
@@ -139,10 +141,10 @@ def test_abbreviated_commit_is_rejected(url: str) -> None:
         read_source(Fields({"url": url}, "recipe"))
 
 
-def test_user_hooks_and_filters_do_not_run(there: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_user_hooks_and_filters_do_not_run(origin: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The repository's attributes request a filter that the user's settings define, and a template has a hook."""
     filtered, hooked = tmp_path / "filtered", tmp_path / "hooked"
-    there.commit("loadgen/.gitattributes", "* filter=theirs\n")
+    origin.commit("loadgen/.gitattributes", "* filter=theirs\n")
     hooks = tmp_path / "template/hooks"
     hooks.mkdir(parents=True)
     (hooks / "post-checkout").write_text(f"#!/bin/sh\ntouch {hooked}\n")
@@ -152,7 +154,7 @@ def test_user_hooks_and_filters_do_not_run(there: Upstream, tmp_path: Path, monk
         f'[filter "theirs"]\n\tsmudge = "touch {filtered}; cat"\n[init]\n\ttemplateDir = {tmp_path / "template"}\n'
     )
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
-    fetch(Source((url_of(there),)))
+    fetch(Source((url_of(origin),)))
     assert not filtered.exists()
     assert not hooked.exists()
 
@@ -174,14 +176,14 @@ def evil(member: tarfile.TarInfo, content: bytes) -> bytes:
 
 
 def test_tar_is_verified_against_commit(
-    there: Upstream, ck_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Server
+    origin: Upstream, ck_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Server
 ) -> None:
-    url = url_of(there)
+    url = url_of(origin)
     path, digest = fetch(Source((url,)))
     good = tmp_path / "good.tar"
     good.write_bytes(path.read_bytes())
     bad = forged(good, evil)
-    there.path.rename(there.path.with_name("gone"))
+    origin.path.rename(origin.path.with_name("gone"))
     monkeypatch.setenv("CK_TOOLS", str(ck_home / "elsewhere"))
     # from a mirror or a bundle, according to a foreign lock
     with pytest.raises(DownloadError, match=r"a\.cc is not that of the commit"):
@@ -196,13 +198,13 @@ def test_tar_is_verified_against_commit(
 
 
 @pytest.mark.parametrize("what", ["nothing", "a file more", "a file less", "no proof", "another commit's proof"])
-def test_unverifiable_tar_is_reported(there: Upstream, tmp_path: Path, what: str) -> None:
-    commit = read_commit(url_of(there))
+def test_unverifiable_tar_is_reported(origin: Upstream, tmp_path: Path, what: str) -> None:
+    commit = read_commit(url_of(origin))
     assert commit
-    path, _ = fetch(Source((url_of(there),)))
+    path, _ = fetch(Source((url_of(origin),)))
     assert unproven(path, commit) == ""
     if what == "another commit's proof":
-        commit = replace(commit, digest=there.git("rev-parse", "HEAD~1"))
+        commit = replace(commit, digest=origin.git("rev-parse", "HEAD~1"))
     with tarfile.open(path) as old:
         proof = {} if what == "no proof" else dict(old.pax_headers)
         with tarfile.open(tmp_path / "t.tar", "w", pax_headers=proof) as new:
@@ -224,19 +226,19 @@ def test_foreign_modules_need_trust(shelf: Shelf) -> None:
     assert shelf.install("theirs", trust=True)["python_path"].endswith("/m")
 
 
-def test_compiled_modules_are_for_one_python(shelf: Shelf, there: Upstream) -> None:
+def test_compiled_modules_are_for_one_python(shelf: Shelf, origin: Upstream) -> None:
     from ck_repo.machine.survey import survey
     from ck_repo.resolve.resolver import Resolver
 
     def key(python: str) -> str:
         return Resolver(survey(Session(shelf.repositories), {}, python)).resolve("compiled").key
 
-    shelf.package("compiled", {"download": {"url": url_of(there), "unpack": True}}, per_python=True)
+    shelf.package("compiled", {"download": {"url": url_of(origin), "unpack": True}}, per_python=True)
     assert key("3.11.7") == key("3.11.9") != key("3.12.1")
 
 
-def test_promised_modules_exist(shelf: Shelf, there: Upstream) -> None:
-    step = {"download": {"url": url_of(there), "unpack": True}}
+def test_promised_modules_exist(shelf: Shelf, origin: Upstream) -> None:
+    step = {"download": {"url": url_of(origin), "unpack": True}}
     shelf.package("good", step, python_path="loadgen/deep")
     meta = shelf.install("good")
     assert meta["python_path"] == f"{meta['path']}/loadgen/deep"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PATCH = "--- a/a.txt\n+++ b/a.txt\n@@ -1 +1 @@\n-old\n+new\n"
 
 
-def hostile(mark: Path) -> dict[str, str]:
+def malicious(mark: Path) -> dict[str, str]:
     """Files of a checkout whose filter creates a marker file."""
     command = f"sh -c 'touch {mark}; cat'"
     return {
@@ -54,7 +54,7 @@ def tar_step(path: Path, files: dict[str, str]) -> dict[str, Any]:
 
 def test_git_filters_do_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mark, folder, settings = tmp_path / "mark", tmp_path / "folder", tmp_path / "gitconfig"
-    write(folder, hostile(mark))
+    write(folder, malicious(mark))
     settings.write_text(f'[filter "x"]\n\tclean = "touch {mark}; cat"\n\tsmudge = "touch {mark}; cat"\n')
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
     (tmp_path / "p.patch").write_text(PATCH)

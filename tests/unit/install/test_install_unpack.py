@@ -46,7 +46,7 @@ def tarred(path: Path, files: dict[str, bytes], mode: str = "w:gz") -> Path:
     return path
 
 
-def hostile(path: Path, *members: tuple[str, bytes, str]) -> Path:
+def malicious(path: Path, *members: tuple[str, bytes, str]) -> Path:
     """A tar of (name, type, target) members."""
     with tarfile.open(path, "w") as file:
         for name, kind, target in members:
@@ -70,7 +70,7 @@ def test_archive_is_unpacked_with_progress(tmp_path: Path, inside: Path, kind: s
 
 
 def test_link_to_inside_is_kept(tmp_path: Path, inside: Path) -> None:
-    unpack(hostile(tmp_path / "f.tar", ("folder", tarfile.DIRTYPE, ""), ("folder/up", tarfile.SYMTYPE, "../folder")), inside)
+    unpack(malicious(tmp_path / "f.tar", ("folder", tarfile.DIRTYPE, ""), ("folder/up", tarfile.SYMTYPE, "../folder")), inside)
     assert (inside / "folder/up").resolve() == (inside / "folder").resolve()
 
 
@@ -101,7 +101,7 @@ def test_name_outside_folder_is_rejected(tmp_path: Path, inside: Path, name: str
 )
 def test_outside_links_and_devices_are_rejected(tmp_path: Path, inside: Path, members: list[tuple[str, bytes, str]]) -> None:
     with pytest.raises(ArchiveError, match="is refused"):
-        unpack(hostile(tmp_path / "f.tar", *members), inside)
+        unpack(malicious(tmp_path / "f.tar", *members), inside)
     assert held(tmp_path / "around") == {}
     assert [path.name for path in (tmp_path / "around").iterdir()] == ["inside"]
 
@@ -176,7 +176,7 @@ def test_long_link_chain_does_not_escape(tmp_path: Path, inside: Path) -> None:
         ("escape/evil", tarfile.REGTYPE, ""),
     ]
     with pytest.raises(ArchiveError, match="is refused"):
-        unpack(hostile(tmp_path / "f.tar", *members), inside)
+        unpack(malicious(tmp_path / "f.tar", *members), inside)
     assert [path.name for path in (tmp_path / "around").iterdir()] == ["inside"]
 
 
@@ -201,17 +201,17 @@ def test_long_link_chain_does_not_escape(tmp_path: Path, inside: Path) -> None:
 )  # fmt: skip
 def test_links_are_resolved_on_disk(tmp_path: Path, inside: Path, members: list[tuple[str, bytes, str]]) -> None:
     with pytest.raises(ArchiveError, match="is refused"):
-        unpack(hostile(tmp_path / "f.tar", *members), inside)
+        unpack(malicious(tmp_path / "f.tar", *members), inside)
     assert [path.name for path in (tmp_path / "around").iterdir()] == ["inside"]
 
 
 def test_second_archive_cannot_write_through_links_of_first(tmp_path: Path, inside: Path) -> None:
-    unpack(hostile(tmp_path / "1.tar", ("real", tarfile.DIRTYPE, ""), ("link", tarfile.SYMTYPE, "real")), inside)
+    unpack(malicious(tmp_path / "1.tar", ("real", tarfile.DIRTYPE, ""), ("link", tarfile.SYMTYPE, "real")), inside)
     with pytest.raises(ArchiveError, match="'link' is a link"):
         unpack(tarred(tmp_path / "2.tar", {"link/file": b"x"}), inside)
-    unpack(hostile(tmp_path / "3.tar", ("dangling", tarfile.SYMTYPE, "later/../b")), inside)
+    unpack(malicious(tmp_path / "3.tar", ("dangling", tarfile.SYMTYPE, "later/../b")), inside)
     with pytest.raises(ArchiveError, match="leads out"):
-        unpack(hostile(tmp_path / "4.tar", ("later", tarfile.SYMTYPE, ".")), inside)
+        unpack(malicious(tmp_path / "4.tar", ("later", tarfile.SYMTYPE, ".")), inside)
 
 
 def test_hard_link_inside_has_the_same_content(tmp_path: Path, inside: Path) -> None:

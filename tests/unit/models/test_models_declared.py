@@ -56,7 +56,7 @@ def test_non_literal_declaration_is_rejected_with_its_file(tmp_path: Path, sourc
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [
         ("BACKEND = {'runs': ['onnx']}", "runs is"),
         ("BACKEND = {'deps': {'x': 'lib'}}", r"deps\.x is 'lib', not an object"),
@@ -64,9 +64,9 @@ def test_non_literal_declaration_is_rejected_with_its_file(tmp_path: Path, sourc
         ("BACKEND = {'name': 'x'}", "name is not a known key"),
     ],
 )
-def test_invalid_backend_names_file_and_key(tmp_path: Path, source: str, said: str) -> None:
+def test_invalid_backend_names_file_and_key(tmp_path: Path, source: str, message: str) -> None:
     folder = distribution(tmp_path, "one", "[ck_repo.backends]\nx = mod\n", mod=source)
-    with pytest.raises(ConfigError, match=rf"mod\.py: .*{said}"):
+    with pytest.raises(ConfigError, match=rf"mod\.py: .*{message}"):
         read_backends([folder])
 
 
@@ -77,7 +77,7 @@ GOOD = {
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"layout": "NWHC"}, "layout is 'NWHC', not one of NHWC, NCHW"),
         ({"side": 0}, "side is 0"),
@@ -86,10 +86,10 @@ GOOD = {
         ({"reference_faults": {"boxes": "x"}}, "reference_faults is"),
     ],
 )
-def test_invalid_profile_names_file_and_key(tmp_path: Path, changes: dict[str, object], said: str) -> None:
+def test_invalid_profile_names_file_and_key(tmp_path: Path, changes: dict[str, object], message: str) -> None:
     source = f"NETWORK = {{'marker': 'w', 'profiles': {{'own': {GOOD | changes!r}}}}}"
     folder = distribution(tmp_path, "one", "[ck_repo.networks]\nx = mod\n", mod=source)
-    with pytest.raises(ConfigError, match=rf"mod\.py: profiles\.own\.{said}"):
+    with pytest.raises(ConfigError, match=rf"mod\.py: profiles\.own\.{message}"):
         profiles_of(read_networks([folder]))
 
 

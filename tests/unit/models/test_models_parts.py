@@ -41,7 +41,7 @@ def test_parts_of_onnx_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("gone.data", "gone.data, which does not exist"),
         ("short.data", "it is truncated"),
@@ -49,10 +49,10 @@ def test_parts_of_onnx_file(tmp_path: Path) -> None:
         ("/etc/passwd", "outside its folder"),
     ],
 )
-def test_missing_parts(tmp_path: Path, name: str, said: str) -> None:
+def test_missing_parts(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "short.data").write_bytes(bytes(10))
     (tmp_path.parent / "up.data").write_bytes(bytes(100))
-    with pytest.raises(DetectError, match=said):
+    with pytest.raises(DetectError, match=message):
         parts_of(with_data(tmp_path, external(name, 60)), "onnx")
 
 

@@ -78,11 +78,11 @@ def test_executable_pickle_is_rejected_by_name(
         return part.format(mark=mark) if isinstance(part, str) else part
 
     filled = [fill(part) for part in arguments]
-    hostile: Any = Runs(function, *filled)
+    malicious: Any = Runs(function, *filled)
     if nested:
-        hostile = Runs(OrderedDict, [("weight", hostile)])
+        malicious = Runs(OrderedDict, [("weight", malicious)])
     with pytest.raises(PickleError, match="nothing of it was run") as caught:
-        Reader(pickle.dumps({"state": hostile}, protocol)).read()
+        Reader(pickle.dumps({"state": malicious}, protocol)).read()
     assert "do not use this file" in caught.value.hint
     assert not mark.exists()
 

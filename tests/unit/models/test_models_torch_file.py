@@ -81,8 +81,8 @@ def test_tensor_beyond_its_storage_is_rejected(tmp_path: Path, weight: bytes, wh
 @pytest.mark.parametrize("form", [legacy, zipped])
 def test_malicious_files_are_rejected_and_run_nothing(tmp_path: Path, form: object) -> None:
     mark = tmp_path / "mark"
-    hostile = call(name("posix", "system"), text(f"touch {mark}"))
-    body = table({"w": tensor("0", [6]), "x": hostile})
+    malicious = call(name("posix", "system"), text(f"touch {mark}"))
+    body = table({"w": tensor("0", [6]), "x": malicious})
     with pytest.raises(DetectError, match=r"names posix\.system") as caught:
         TorchFile(written(tmp_path / "x.pytorch", form(body, {"0": ONE})))  # type: ignore[operator]
     assert "do not use this file" in caught.value.hint

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_experiments import HOSTILE, as_results, coco_eval, columns, detections
+from report_experiments import MALICIOUS, as_results, coco_eval, columns, detections
 from report_visits import Visit
 
 from ck_repo.report.comparison import write_comparison
@@ -151,21 +151,21 @@ def test_malicious_name_runs_nothing(experiment: Make, visit: Open, tmp_path: Pa
     from coco_sets import CATEGORIES
 
     one = experiment(
-        label=HOSTILE, categories=dict.fromkeys(CATEGORIES, HOSTILE), file_names={0: "<img src=x onerror=hacked=1>.jpg"},
+        label=MALICIOUS, categories=dict.fromkeys(CATEGORIES, MALICIOUS), file_names={0: "<img src=x onerror=hacked=1>.jpg"},
         valid=False,
     )  # fmt: skip
-    other = experiment(name="other", label=HOSTILE)
+    other = experiment(name="other", label=MALICIOUS)
     site = write_site(Session(), tmp_path / "site").index
     for path in (report(tmp_path, one), report(tmp_path, one, other), site, site.parent / f"experiments/{one.uid}.html"):
         seen = visit(path)
         if seen.page.locator("#gallery button").count():
             seen.page.locator("#gallery button").first.click()
-            assert HOSTILE in seen.page.locator("dialog").inner_text()
+            assert MALICIOUS in seen.page.locator("dialog").inner_text()
         assert seen.complaints == []
         assert seen.page.evaluate("window.hacked") is None
         assert "49" not in seen.page.locator("h1").inner_text()
         assert seen.page.locator("main img[src=x]").count() == 0
-        assert HOSTILE in seen.page.locator("main").inner_text()
+        assert MALICIOUS in seen.page.locator("main").inner_text()
 
 
 def test_injected_script_does_not_run(experiment: Make, visit: Open, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def _package(**meta: Any) -> Entry:
 
 
 @pytest.mark.parametrize(
-    ("meta", "said"),
+    ("meta", "message"),
     [
         ({"variatons": {}}, "variatons is not a known key; did you mean variations?"),
         ({"model": {"format": "onnx", "max_bach": 1}}, "model.max_bach is not a known key; did you mean max_batch?"),
@@ -40,10 +40,10 @@ def _package(**meta: Any) -> Entry:
         ({"dataset": {"image": "x"}}, "did you mean images?"),
     ],
 )
-def test_misspelt_key_suggests_nearest(meta: dict[str, Any], said: str) -> None:
+def test_misspelt_key_suggests_nearest(meta: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read_component(_package(**meta))
-    assert said in caught.value.what
+    assert message in caught.value.what
     assert "meta.json" in caught.value.what
 
 

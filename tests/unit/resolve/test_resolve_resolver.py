@@ -121,8 +121,8 @@ def test_missing_component_is_the_reason_without_alternatives(asked: str) -> Non
 def test_installed_component_comes_before_others(shelf: Shelf) -> None:
     shelf.package("a-new-one", "tool", priority=5)
     shelf.package("old", "tool")
-    there = installed(shelf, "old")
-    choice = shelf.resolver(installed=there).resolve("tool")
+    existing = installed(shelf, "old")
+    choice = shelf.resolver(installed=existing).resolve("tool")
     assert (type(choice), choice.name, choice.reason) == (InstalledPackage, "old", "installed in /there")
     assert choice.passed_over == (("a-new-one", "old is preferred: it is already installed"),)
 
@@ -130,9 +130,9 @@ def test_installed_component_comes_before_others(shelf: Shelf) -> None:
 def test_negative_priority_comes_last_even_if_installed(shelf: Shelf) -> None:
     shelf.package("aside", "tool,special", priority=-1)
     shelf.package("usual", "tool")
-    there = installed(shelf, "aside")
-    assert shelf.resolver(installed=there).resolve("tool").name == "usual"
-    assert shelf.resolver(installed=there).resolve("tool,special").name == "aside"
+    existing = installed(shelf, "aside")
+    assert shelf.resolver(installed=existing).resolve("tool").name == "usual"
+    assert shelf.resolver(installed=existing).resolve("tool,special").name == "aside"
 
 
 @pytest.mark.parametrize(
@@ -190,9 +190,9 @@ def test_shared_python_package_satisfies_both_ranges(shelf: Shelf, present: str)
 
 def test_venv_package_is_used_if_version_fits(shelf: Shelf) -> None:
     shelf.python("Some_Lib", ">=1.24")
-    there = shelf.resolver(python_packages={"some-lib": "1.26"}).resolve("Some_Lib")
-    assert isinstance(there, PythonPackage)
-    assert (there.ready, there.present) == (True, "1.26")
+    existing = shelf.resolver(python_packages={"some-lib": "1.26"}).resolve("Some_Lib")
+    assert isinstance(existing, PythonPackage)
+    assert (existing.ready, existing.present) == (True, "1.26")
     old = shelf.resolver(python_packages={"some-lib": "1.20"}).resolve("Some_Lib")
     assert (old.ready, old.reason) == (False, "the venv has Some_Lib 1.20, not >=1.24")
     absent = shelf.resolver().resolve("Some_Lib")

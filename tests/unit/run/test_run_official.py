@@ -28,7 +28,7 @@ from ck_repo.store.installed import REGISTERED, Installed
 RULES = rules_for(load_round(), "ssd-mobilenet")
 
 
-class Said:
+class Messages:
     """A sink that records messages."""
 
     def __init__(self) -> None:
@@ -42,8 +42,8 @@ class Said:
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> Said:
-    sink = Said()
+def messages(monkeypatch: pytest.MonkeyPatch) -> Messages:
+    sink = Messages()
     monkeypatch.setattr(progress, "_sink", sink)
     return sink
 
@@ -62,14 +62,14 @@ def check(spec: Spec, tmp_path: Path, options: RunOptions | None = None, **model
     return check_official(options or RunOptions(official=True), RULES, spec, {"weights": env}, tmp_path)
 
 
-def test_conflicts_with_closed_division_are_all_reported(spec: Spec, tmp_path: Path, said: Said) -> None:
+def test_conflicts_with_closed_division_are_all_reported(spec: Spec, tmp_path: Path, messages: Messages) -> None:
     warnings = check(spec, tmp_path)
     assert any("has 3 images; the closed division requires the 5000" in text for text in warnings)
     assert any("not one of the round's models" in text for text in warnings)
-    assert "performance for at least 10 minutes; it will not end before" in said.lines[-1]
+    assert "performance for at least 10 minutes; it will not end before" in messages.lines[-1]
 
 
-def test_missing_image_is_reported_before_the_run(spec: Spec, tmp_path: Path, said: Said) -> None:
+def test_missing_image_is_reported_before_the_run(spec: Spec, tmp_path: Path, messages: Messages) -> None:
     (tmp_path / "val2017/000000000013.jpg").unlink()
     with pytest.raises(RunError, match=r"1 of the 3 images .* do not exist, the first: 000000000013\.jpg"):
         check(spec, tmp_path)
@@ -110,7 +110,7 @@ def test_options_allowed_by_rules_are_accepted(options: dict[str, Any]) -> None:
     check_options(RunOptions(official=True, **options), rules_for(load_round(), "ssd-mobilenet"))
 
 
-def test_modified_model_is_rejected(spec: Spec, tmp_path: Path, said: Said) -> None:
+def test_modified_model_is_rejected(spec: Spec, tmp_path: Path, messages: Messages) -> None:
     file = tmp_path / "tool/m.onnx"
     file.parent.mkdir()
     file.write_text("changed")
@@ -119,7 +119,7 @@ def test_modified_model_is_rejected(spec: Spec, tmp_path: Path, said: Said) -> N
 
 
 def test_insufficient_disk_or_memory_is_reported(
-    spec: Spec, tmp_path: Path, said: Said, monkeypatch: pytest.MonkeyPatch
+    spec: Spec, tmp_path: Path, messages: Messages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(official, "_LOG_BYTES", 1 << 60)
     with pytest.raises(RunError, match="MB free; a run may write"):

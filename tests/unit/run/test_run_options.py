@@ -12,7 +12,7 @@ from ck_repo.run.options import MODES, SCENARIOS, RunOptions
 from ck_repo.run.spellings import from_cmd_key, from_environment, from_extra_ops
 
 
-class _Said:
+class _Messages:
     """Records messages; shows no progress."""
 
     def __init__(self) -> None:
@@ -26,8 +26,8 @@ class _Said:
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    sink = _Said()
+def messages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    sink = _Messages()
     monkeypatch.setattr(progress, "_sink", sink)
     return sink.lines
 
@@ -116,10 +116,10 @@ def test_supported_variables_of_other_programs(env: dict[str, str], expected: di
         ({"CK_METRIC_TYPE": "PASCAL"}, "--env.CK_METRIC_TYPE=PASCAL has no effect: accuracy is COCO's mAP"),
     ],
 )
-def test_unsupported_variables_are_reported(env: dict[str, str], why: str, said: list[str]) -> None:
+def test_unsupported_variables_are_reported(env: dict[str, str], why: str, messages: list[str]) -> None:
     assert from_environment(env) == {}
-    assert len(said) == 1
-    assert why in said[0]
+    assert len(messages) == 1
+    assert why in messages[0]
 
 
 @pytest.mark.parametrize(

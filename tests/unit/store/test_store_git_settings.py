@@ -22,7 +22,7 @@ from ck_repo.store.repositories import Repositories
 New = Callable[..., Any]  # the fixture `upstream`
 
 # settings with which git runs the program {marker}, and the git command that does it
-HOSTILE = {
+MALICIOUS = {
     "filter": ("[filter \"x\"]\n\tclean = {marker}\n\tsmudge = {marker}\n\trequired = true\n", "status"),
     "fsmonitor": ("[core]\n\tfsmonitor = {marker}\n", "status"),
     "hooks": ("[core]\n\thooksPath = {hooks}\n", "commit --allow-empty -m x"),
@@ -42,7 +42,7 @@ HOSTILE = {
 
 
 @pytest.fixture
-def hostile(upstream: New, tmp_path: Path) -> Callable[[str], tuple[Path, Path]]:
+def malicious(upstream: New, tmp_path: Path) -> Callable[[str], tuple[Path, Path]]:
     """A folder with settings of that kind, as an archive would contain it, and the file that its program creates."""
 
     def make(kind: str) -> tuple[Path, Path]:
@@ -60,7 +60,7 @@ def hostile(upstream: New, tmp_path: Path) -> Callable[[str], tuple[Path, Path]]
             shutil.copy(program, hooks / name)
         included = tmp_path / "included"
         included.write_text(f"[core]\n\tfsmonitor = {program}\n")
-        text = HOSTILE[kind][0].format(marker=program, hooks=hooks, included=included, upstream=there.url)
+        text = MALICIOUS[kind][0].format(marker=program, hooks=hooks, included=included, upstream=there.url)
         if "worktreeConfig" in text:
             (folder / ".git" / "config.worktree").write_text(included.read_text())
         if '[remote "origin"]' in text:
@@ -73,15 +73,15 @@ def hostile(upstream: New, tmp_path: Path) -> Callable[[str], tuple[Path, Path]]
     return make
 
 
-@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize("kind", MALICIOUS)
 def test_folder_settings_run_no_program(
-    kind: str, hostile: Callable[[str], tuple[Path, Path]], ck: Callable[..., Any], tmp_path: Path
+    kind: str, malicious: Callable[[str], tuple[Path, Path]], ck: Callable[..., Any], tmp_path: Path
 ) -> None:
-    folder, marker = hostile(kind)
+    folder, marker = malicious(kind)
     commit = (folder / ".git" / "refs" / "heads" / "main").read_text().strip()
     control = tmp_path / "control"
     shutil.copytree(folder, control)
-    words = ["git", "-c", "user.name=S", "-c", "user.email=s@b.example", *HOSTILE[kind][1].split()]
+    words = ["git", "-c", "user.name=S", "-c", "user.email=s@b.example", *MALICIOUS[kind][1].split()]
     subprocess.run(words, cwd=control, capture_output=True)
     assert marker.exists()  # git itself runs it
     marker.unlink()
@@ -98,8 +98,8 @@ def test_folder_settings_run_no_program(
     assert not marker.exists()
 
 
-def test_rejection_names_settings_and_hint(hostile: Callable[[str], tuple[Path, Path]]) -> None:
-    folder, _ = hostile("filter")
+def test_rejection_names_settings_and_hint(malicious: Callable[[str], tuple[Path, Path]]) -> None:
+    folder, _ = malicious("filter")
     with pytest.raises(GitError, match=r"settings filter\.x\.clean, filter\.x\.required, filter\.x\.smudge") as caught:
         check_settings(folder)
     assert "git config --global" in caught.value.hint

@@ -38,12 +38,12 @@ def test_one_line_per_repository(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("damage", ["folder", "content"])
 def test_unremembered_problem_is_reported_each_time(ck_home: Path, capsys: pytest.CaptureFixture[str], damage: str) -> None:
-    said = ck_home / "CK" / ".index" / "said"
+    record = ck_home / "CK" / ".index" / "said"
     if damage == "folder":
-        said.parent.mkdir(parents=True)
-        said.write_text("a file where a folder would be")
+        record.parent.mkdir(parents=True)
+        record.write_text("a file where a folder would be")
     for _ in range(2):
         warn_once("theirs", "package", ["a"])
-        for place in said.glob("*.json") if said.is_dir() else []:
+        for place in record.glob("*.json") if record.is_dir() else []:
             place.write_text("{")
     assert capsys.readouterr().err.count("skipped: a") == 2

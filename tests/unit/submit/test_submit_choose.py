@@ -77,13 +77,13 @@ def test_audit_belongs_to_its_reference_regardless_of_tags(bench: Recorder) -> N
 
 
 def test_search_trials_and_runs_without_accuracy_are_not_results(bench: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(progress, "say", said.append)
+    messages: list[str] = []
+    monkeypatch.setattr(progress, "say", messages.append)
     bench.run("try", tags="find-performance", scenario="multistream", performance=PERFORMANCE)
     bench.run("alone", scenario="server", performance=PERFORMANCE)
     with pytest.raises(NotFoundError, match="no experiment with performance and accuracy"):
         chosen()
     bench.run("good", accuracy=ACCURACY, performance=PERFORMANCE)
     assert chosen() == [("good", "good", [])]
-    assert [text for text in said if "experiment:alone" in text and "skipped" in text]
-    assert not [text for text in said if "experiment:try" in text]
+    assert [text for text in messages if "experiment:alone" in text and "skipped" in text]
+    assert not [text for text in messages if "experiment:try" in text]

@@ -10,7 +10,7 @@ from typing import Any
 from ck_repo.rounds.round import load_round
 
 Ck = Callable[..., Any]
-SAID = ("--submitter=Us", "--division=open", "--status=available", "--system-type=edge")
+USER_INPUT = ("--submitter=Us", "--division=open", "--status=available", "--system-type=edge")
 
 
 def describe(ck: Ck, path: Path, *words: str) -> Any:
@@ -38,14 +38,14 @@ def test_required_user_input_is_marked_and_reported(ck: Ck, tmp_path: Path) -> N
 
 
 def test_only_hidden_machine_details_remain(ck: Ck, tmp_path: Path) -> None:
-    answer = describe(ck, tmp_path / "s.json", *SAID)
+    answer = describe(ck, tmp_path / "s.json", *USER_INPUT)
     left = {row["expected"].split(":")[0] for row in answer.json.get("findings", [])}
     assert left <= {"framework", "host_storage_capacity", "host_storage_type", "host_memory_capacity"}
     assert answer.code == (10 if left else 0)
 
 
 def test_user_input_is_kept_and_errors_are_found(ck: Ck, tmp_path: Path) -> None:
-    describe(ck, tmp_path / "s.json", *SAID)
+    describe(ck, tmp_path / "s.json", *USER_INPUT)
     content = json.loads((tmp_path / "s.json").read_text())
     content |= {"cooling": "a fan", "framework": "mine 1.0", "number_of_nodes": "a few"}
     (tmp_path / "s.json").write_text(json.dumps(content))
