@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, Option, action
 from ck_repo.actions.entry_data import content_of, place_of, row_of, rows_of
 from ck_repo.actions.entry_selection import SEARCHED, matching, one
@@ -40,7 +42,7 @@ def cut_short(cut: bool) -> dict[str, str]:
     return {"timed_out": "yes"} if cut else {}
 
 
-def shown_name(request: Request, entry: Entry, row: dict[str, object], called: str) -> str:
+def shown_name(request: Request, entry: Entry, row: Mapping[str, object], called: str) -> str:
     """A line for an entry in a list."""
     name = f"{entry.repository}:{entry.cid}" if request.flag("print_full") else called
     if request.flag("print_uid"):

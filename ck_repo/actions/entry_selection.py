@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ck_repo import progress
@@ -61,7 +62,7 @@ def _searched_keys(request: Request) -> dict[str, object]:
     return value
 
 
-def _holds(entry: Entry, wanted: dict[str, object], *, ignore_case: bool) -> bool:
+def _holds(entry: Entry, wanted: Mapping[str, object], *, ignore_case: bool) -> bool:
     """Whether an entry's meta has these keys and values; an unreadable one has none."""
     try:
         return holds(entry.meta(), wanted, ignore_case=ignore_case)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ck_repo import progress
@@ -21,7 +21,7 @@ COMMON = (
 TRUE, FALSE = {"yes", "true", "on", "1"}, {"no", "false", "off", "0"}
 
 
-def checked_options(typed: dict[str, object], action: Action, command: str) -> dict[str, object]:
+def checked_options(typed: Mapping[str, object], action: Action, command: str) -> dict[str, object]:
     """The options by their current names, with values of the right type."""
     known: dict[str, Option] = {}
     for option in (*COMMON, *action.options):
@@ -41,7 +41,7 @@ def checked_options(typed: dict[str, object], action: Action, command: str) -> d
     return values
 
 
-def _apart(typed: dict[str, object], known: dict[str, Option]) -> dict[str, object]:
+def _apart(typed: Mapping[str, object], known: dict[str, Option]) -> dict[str, object]:
     """Move the keys of options that set another option to that one.
 
     Raises
@@ -65,7 +65,7 @@ def _apart(typed: dict[str, object], known: dict[str, Option]) -> dict[str, obje
     return found
 
 
-def _has_both(value: dict[str, object]) -> bool:
+def _has_both(value: Mapping[str, object]) -> bool:
     return "" in value or any(isinstance(each, dict) and _has_both(each) for each in value.values())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -79,7 +79,7 @@ class Recording:
     def _lock(self, uid: str) -> Path:
         return self._home / f"{_LOCK}{uid}"
 
-    def publish(self, folder: Path, meta: dict[str, object]) -> Entry:
+    def publish(self, folder: Path, meta: Mapping[str, object]) -> Entry:
         """Publish the finished run as an entry."""
         if self._final.exists():
             raise ConflictError(f"{MODULE}:{self._final.name} already exists", hint="choose another name")

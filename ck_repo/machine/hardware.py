@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from ck_repo.child import capture
@@ -85,7 +86,7 @@ def _storage() -> dict[str, str]:
     return {"storage_capacity": f"{total / 1e9:.0f} GB" if total else "", "storage_type": " + ".join(sorted(kinds))}
 
 
-def _kind(row: dict[str, object]) -> str:
+def _kind(row: Mapping[str, object]) -> str:
     if str(row.get("tran") or row.get("name", "")).startswith("nvme"):
         return "NVMe SSD"
     return "HDD" if row.get("rota") in (True, "1", 1) else "SSD"

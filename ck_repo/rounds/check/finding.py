@@ -87,7 +87,7 @@ class Checked:
     accuracy: str = ""
     power: float | None = None
     power_unit: str = ""
-    system: dict[str, object] = field(default_factory=dict)
+    system: Mapping[str, object] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
     @property

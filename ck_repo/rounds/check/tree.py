@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -130,7 +130,7 @@ def _result(
     round_: Round,
     report: Report,
     place: Place,
-    system: dict[str, object],
+    system: Mapping[str, object],
     findings: Sequence[Finding],
     benchmark: str | None,
     skip_compliance: bool,
@@ -169,7 +169,7 @@ def _scenarios(
     round_: Round,
     report: Report,
     path: Path,
-    system: dict[str, object],
+    system: Mapping[str, object],
     benchmark: str | None,
     rows: Sequence[Checked],
     division: str,
