@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ck_repo.campaign.matrix import Cell
 from ck_repo.campaign.results import Row
@@ -82,7 +81,7 @@ class Pair:
                 return row.why or "no performance was measured"
         return "different scenarios" if not self.comparable else "a figure is 0"
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """As JSON."""
         return {
             "cell": self.cell.key,
@@ -147,7 +146,7 @@ class Comparison:
         """The number of pairs with this outcome."""
         return sum(pair.speed is not None and pair.outcome == outcome for pair in self.pairs)
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """As JSON."""
         return {
             "kind": self.kind,

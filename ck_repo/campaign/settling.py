@@ -32,7 +32,7 @@ class Settling:
     busy: float = BUSY
     seconds: float = SECONDS
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """For a worker."""
         return asdict(self)
 
