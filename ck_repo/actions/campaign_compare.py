@@ -45,7 +45,7 @@ def compare(request: Request) -> Answer:
 
 def compared(request: Request) -> Answer:
     """Compare what a request names: campaigns, and experiments with campaigns."""
-    from ck_repo.campaign.comparison import compare_sides, compare_within
+    from ck_repo.campaign.compare import compare_sides, compare_within
 
     entries = _entries(request)
     first, *others = [_side(request.session, entry) for entry in entries]

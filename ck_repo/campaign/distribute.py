@@ -21,6 +21,7 @@ from ck_repo.campaign.planning import plan_cells
 from ck_repo.campaign.queue import Job, Queue
 from ck_repo.campaign.recorded import Recorded
 from ck_repo.campaign.remote import MEASUREMENT, run_remote
+from ck_repo.campaign.settling import Waiting
 from ck_repo.campaign.sweep import COMPLETE, OUT_OF_TIME, Outcome, begin
 from ck_repo.campaign.venv_file import VenvFile, send_venv
 from ck_repo.errors import MismatchError
@@ -108,8 +109,7 @@ class _Running:
         self._workers: dict[str, str] = {}  # the machine of each, by its name; empty for one that is not used
         self._unusable: set[str] = set()  # machines that cannot make any run, or were not ready for too long
         self._failed_on: dict[str, set[str]] = {}  # machines on which a cell failed, by its key
-        self._waiting: dict[str, float] = {}  # since when machines are not ready
-        self._asked: dict[str, float] = {}  # when they said so last
+        self._waiting = Waiting(limits.settling.seconds, _REST)
 
     def run(self, machines: Sequence[Machine]) -> str:
         """Start runs until none is left, or the time is over; return the final state."""
@@ -199,9 +199,9 @@ class _Running:
     def _hand_out(self, present: Mapping[str, str]) -> bool:
         """Start runs on idle machines; return False if the time is over."""
         busy = {machine for _, machine, _ in self._under_way.values()}
-        self._waiting = {name: since for name, since in self._waiting.items() if name in present}
-        resting = {name for name, asked in self._asked.items() if time.monotonic() - asked < _REST}
-        free = {name: address for name, address in present.items() if name not in busy | resting}
+        self._waiting.keep(present)
+        unready = busy | self._waiting.resting()
+        free = {name: address for name, address in present.items() if name not in unready}
         waiting: list[Job] = []
         in_time = True
         while free and (job := self._queue.next()):
@@ -268,9 +268,10 @@ class _Running:
         future.release()
         if "waits" in answer:
             self._queue.given_back(job)
-            self._note_waiting(machine, str(answer["waits"]))
+            if self._waiting.note(machine, str(answer["waits"])):
+                self._unusable.add(machine)
             return
-        self._waiting.pop(machine, None)
+        self._waiting.forget(machine)
         if "error" in answer:
             if answer.get("over_time") and self._limits.total and time.monotonic() - self._begun >= self._limits.total:
                 self._queue.given_back(job)
@@ -287,18 +288,6 @@ class _Running:
         entry = take_home(self._session, answer, self._repository)
         self._estimates.note(job.options, float(answer["seconds"]))
         self._queue.finished(job, entry.uid, read_experiment(entry), machine, float(answer["seconds"]))
-
-    def _note_waiting(self, machine: str, why: str) -> None:
-        """Note that a machine is not ready: it is asked again later, and left out in the end."""
-        now, maximum = time.monotonic(), self._limits.settling.seconds
-        self._asked[machine] = now
-        if machine not in self._waiting:
-            progress.warn(f"{machine} waits up to {maximum:.0f} s: {why}")
-            self._waiting[machine] = now
-        elif now - self._waiting[machine] >= maximum:
-            progress.warn(f"{machine} is skipped from now on, after {maximum:.0f} s: {why} (--busy= allows more load)")
-            self._unusable.add(machine)
-            del self._waiting[machine]
 
     def _lost(self, future: Any, job: Job, machine: str) -> None:
         """Handle a run whose worker died, or that was cancelled with its scheduler."""

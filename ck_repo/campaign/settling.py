@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -102,6 +102,51 @@ class Settled:
             self._sleep(min(_PAUSE, self._left - waited))
         self._left = self._settling.seconds
         return []
+
+
+class Waiting:
+    """The machines of a cluster that are not ready: they are asked again after a while, and left out in the end.
+
+    Parameters
+    ----------
+    seconds
+        How long a machine may wait.
+    rest
+        Seconds until a machine is asked again.
+    """
+
+    def __init__(self, seconds: float, rest: float) -> None:
+        self._seconds, self._rest = seconds, rest
+        self._since: dict[str, float] = {}
+        self._asked: dict[str, float] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._since)
+
+    def note(self, machine: str, why: str) -> bool:
+        """Note that a machine is not ready; return whether it has waited for too long."""
+        self._asked[machine] = now = time.monotonic()
+        if machine not in self._since:
+            progress.warn(f"{machine} waits up to {self._seconds:.0f} s: {why}")
+            self._since[machine] = now
+        elif now - self._since[machine] >= self._seconds:
+            progress.warn(f"{machine} is skipped from now on, after {self._seconds:.0f} s: {why} (--busy= allows more load)")
+            del self._since[machine]
+            return True
+        return False
+
+    def keep(self, machines: Container[str]) -> None:
+        """Forget all other machines, which are gone."""
+        self._since = {name: since for name, since in self._since.items() if name in machines}
+
+    def forget(self, machine: str) -> None:
+        """Note that a machine was ready."""
+        self._since.pop(machine, None)
+
+    def resting(self) -> set[str]:
+        """The machines that are not asked now."""
+        now = time.monotonic()
+        return {name for name, asked in self._asked.items() if now - asked < self._rest}
 
 
 def at_once(settling: Mapping[str, Any]) -> Callable[[], list[str]]:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from ck_repo.campaign.comparison import CELLS, FASTER, MACHINES, SLOWER, UNCLEAR, Pair, Side, compare_sides, compare_within
+from ck_repo.campaign.compare import compare_sides, compare_within
+from ck_repo.campaign.comparison import CELLS, FASTER, MACHINES, SLOWER, UNCLEAR, Pair, Side
 from ck_repo.campaign.comparison_table import pairs_table, summary, without_pairs
 from ck_repo.campaign.matrix import Cell, cell_of
 from ck_repo.campaign.results import Row
