@@ -12,11 +12,7 @@ from ck_repo.contract.logs import DETAIL, Detail, parse_detail
 # what has to change for a current NumPy and LoadGen: in a file, a text and its replacement
 _EDITS = (
     ("coco.py", "np.array(self.label_list)", "np.array(self.label_list, dtype=object)"),
-    (
-        "main.py",
-        "lg.ConstructSUT(issue_queries, flush_queries, process_latencies)",
-        "lg.ConstructSUT(issue_queries, flush_queries)",
-    ),
+    ("main.py", "(issue_queries, flush_queries, process_latencies)", "(issue_queries, flush_queries)"),
 )
 _FEWEST = 64  # queries
 
@@ -63,9 +59,10 @@ class Reference:
         conf += [f"*.Server.target_latency = {bound_ms:g}"] if bound_ms else []
         (self._folder / "user.conf").write_text("\n".join([*conf, ""]))
         command = [
-            str(self._python), "main.py", "--profile", "ssd-mobilenet-onnxruntime", "--model", str(self._model), "--dataset-path",
-            str(self._images), "--scenario", scenario, "--max-batchsize", "1", "--time", str(seconds), "--output", str(output),
+            str(self._python), "main.py", "--profile", "ssd-mobilenet-onnxruntime", "--scenario", scenario,
+            "--model", str(self._model), "--dataset-path", str(self._images), "--max-batchsize", "1", "--time", str(seconds),
             "--mlperf_conf", str(self._folder / "mlperf.conf"), "--user_conf", str(self._folder / "user.conf"),
+            "--output", str(output),
         ]  # fmt: skip
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         done = subprocess.run(command, cwd=self._folder / "python", env=environment, capture_output=True, text=True)
