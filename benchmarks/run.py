@@ -23,6 +23,7 @@ from alone_rows import alone_rows
 from data_set_rows import data_set_rows
 from fetch_rows import fetch_rows
 from kept_results import compared, keep, last
+from reference_rows import reference_rows
 from scoring_rows import scoring_rows
 from submission_rows import submission_rows
 from venv_rows import venv_rows
@@ -188,6 +189,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one short round: does it work?")
     parser.add_argument("--only", default="", help="part of a row's name")
     parser.add_argument("--keep", type=Path, help="folder for the results, which are compared with the last ones there")
+    parser.add_argument("--reference", type=Path, help="the reference's vision/classification_and_detection at v1.0.1")
     arguments = parser.parse_args()
     bench = Bench(arguments.quick)
     rows: list[tuple[str, str, str]] = []
@@ -404,6 +406,9 @@ def main() -> None:
         for backend in BACKENDS if bench.real else ("onnxruntime",):
             row(f"Offline, {backend}, over its bare sessions", offline(backend))
         row("SingleStream p90 over the bare session's", single)
+        if arguments.reference and bench.real:
+            for name, measure in reference_rows(bench, arguments.reference, DATA):
+                row(name, measure)
         row("images of 300 and 1200 pixels", images)
         row("layout search and Offline, 256 made-up cores", scale)
         row("ck run outside the harness", around)
