@@ -43,7 +43,7 @@ def reference_rows(bench: Bench, source: Path, data: Path) -> list[Row]:
             "Offline": "result_samples_per_second", "SingleStream": "result_90.00_percentile_latency_ns",
             "Server": "result_99.00_percentile_latency_ns",
         }  # fmt: skip
-        value = float(values[keys[scenario]])
+        value = float(str(values[keys[scenario]]))
         return value if scenario == "Offline" else value / 1e6
 
     def ours(scenario: str, rate: float) -> float | None:
