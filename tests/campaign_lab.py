@@ -20,7 +20,6 @@ from ck_repo.campaign.certificates import certificates, worker_words
 from ck_repo.session import Session
 
 WAIT = 300.0  # s; only reached by what hangs
-_ROOT = Path(__file__).resolve().parents[1]
 # libfaketime, which a worker may use, shifts the end of time.sleep as if it were a time of day; it does not affect select
 _WORKER = """
 import select, sys, time

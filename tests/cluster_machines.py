@@ -1,4 +1,4 @@
-"""Cluster machines simulated by folders: each with its own CK_REPOS, CK_TOOLS and name."""
+"""Cluster machines simulated by folders, each with its own CK_REPOS, CK_TOOLS and name, and their YAML files."""
 
 from __future__ import annotations
 
