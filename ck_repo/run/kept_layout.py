@@ -95,6 +95,8 @@ def place_of(plan: RunPlan, spec: Spec, weights: Installed, packages: Mapping[st
     }
     if options.device == "cuda":
         subject["gpus"] = nvidia_gpus("name", "driver_version")
+    if options.scenario == "server":
+        subject["latency_bound_ms"] = spec.loadgen.target_latency_ms
     if options.scenario == "multistream":
         subject["samples_per_query"] = spec.loadgen.samples_per_query
     if spec.model.size is None:  # inputs are as large as the images

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,8 @@ _BUDGET = 6.0  # s
 _LONGEST_TURN = 5.0  # s
 _MIN_LAYOUTS = 3
 _TUNING_SAMPLES = 16
+# of the latency bound of Server: a query may arrive just after a session has begun a batch, and its own batch takes as long
+_SHARE_OF_BOUND = 0.5
 _WORTH_TUNING = 1000  # images; accuracy of fewer is measured sooner than the fastest layout is found
 
 
@@ -91,12 +94,18 @@ def choose_layout(
     samples = list(range(min(count, _TUNING_SAMPLES)))
     library.load(samples)
     try:
-        layout, team, rate, rates = fastest(space, make, samples)
+        layout, team, rate, rates = fastest(space, make, samples, longest_batch=_longest_batch(spec))
     finally:
         library.unload(samples)
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     measured = MeasuredLayout(layout.sessions, layout.threads, layout.batch_size, rate, version, now)
     return Choice(layout, team, "given" if given else "measured", rate, rates, measured)
+
+
+def _longest_batch(spec: Spec) -> float:
+    """How long a batch may take, s: in Server a part of the latency bound."""
+    bound = spec.loadgen.target_latency_ms
+    return _SHARE_OF_BOUND * bound / 1e3 if spec.scenario == "server" and bound else math.inf
 
 
 def _prepare(team: Sequence[Worker], samples: Sequence[int]) -> None:
@@ -106,7 +115,11 @@ def _prepare(team: Sequence[Worker], samples: Sequence[int]) -> None:
 
 
 def fastest(
-    space: Space, make: MakeWorkers, samples: Sequence[int], budget: float = _BUDGET
+    space: Space,
+    make: MakeWorkers,
+    samples: Sequence[int],
+    budget: float = _BUDGET,
+    longest_batch: float = math.inf,
 ) -> tuple[Layout, Sequence[Worker], float, dict[str, float]]:
     """Search the fastest layout on samples that are loaded; no more than two teams of sessions are in memory at once.
 
@@ -117,6 +130,9 @@ def fastest(
     ----------
     budget
         Seconds after which the search ends with the fastest of the layouts so far, when the first ones are measured.
+    longest_batch
+        Seconds that a batch may take while all sessions are busy. If it takes longer in every layout, the one of the shortest
+        batches is used.
 
     Returns
     -------
@@ -124,14 +140,19 @@ def fastest(
         The fastest, its workers, its highest samples/s, and the samples/s of each as ``sessions x threads x batch``.
     """
     rates: dict[Layout, float] = {}
-    too_long: dict[Layout, float] = {}  # layouts of which a single turn would take too long, with the rate 0
+
+    def score(layout: Layout) -> float:
+        seconds = layout.sessions * layout.batch_size / rates[layout]
+        return rates[layout] if seconds <= longest_batch else -seconds
+
+    too_long: dict[Layout, float] = {}  # layouts of which a single turn would take too long, which are not chosen
     peak, best = 0.0, Contender(space.first()[0], ())
     last = best
     end = time.monotonic() + budget
-    while layouts := proposals(space, {**too_long, **rates}):
+    while layouts := proposals(space, {**too_long, **{layout: score(layout) for layout in rates}}):
         layout = layouts[0]
         if rates and layout.sessions * layout.batch_size > _LONGEST_TURN * rates[best.layout]:
-            too_long[layout] = 0.0
+            too_long[layout] = -math.inf
             continue
         if len(rates) >= _MIN_LAYOUTS and time.monotonic() > end:
             break
@@ -143,7 +164,7 @@ def fastest(
         ours, theirs = _duel(new, best if rates else None, samples, end)
         ratio = sum(ours) / sum(theirs) if theirs else 1.0
         rates[layout] = rates[best.layout] * ratio if rates else sum(ours) / len(ours)
-        if not theirs or ratio > 1:
+        if not theirs or score(layout) > score(best.layout):
             peak, best = max(ours), new
         else:
             peak = max(peak, *theirs)

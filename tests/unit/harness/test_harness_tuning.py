@@ -104,6 +104,19 @@ def test_machine_noise_affects_both_candidates(monkeypatch: pytest.MonkeyPatch) 
     assert rates["1 x 1 x 4"] / rates["1 x 1 x 1"] > 1
 
 
+@pytest.mark.parametrize(
+    ("longest", "expected"),
+    [(1.0, Layout(2, 1, 4)), (0.05, Layout(2, 1, 1)), (0.022, Layout(1, 2, 1)), (0.001, Layout(1, 2, 1))],
+)
+def test_batches_stay_within_the_latency_bound(monkeypatch: pytest.MonkeyPatch, longest: float, expected: Layout) -> None:
+    """On 2 cores: single images take 25 ms on one core and 18 ms on both; batches of 4 are the most efficient."""
+    seconds = {1: {1: 0.025, 4: 0.08}, 2: {1: 0.018, 4: 0.06}}
+    rated(monkeypatch, lambda layout: layout.sessions * layout.batch_size / seconds[layout.threads][layout.batch_size])
+    space = Space(2, (1, 2), (1,), (1, 4))
+    chosen, *_ = fastest(space, cast("MakeWorkers", lambda sessions, threads: [Toy()] * sessions), [0], longest_batch=longest)
+    assert chosen == expected
+
+
 def test_search_respects_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     turns = rated(monkeypatch, lambda layout: 1e3 * layout.sessions)
     fastest_of(Space(64, widths(64)), lambda sessions, threads: [Toy()], [0], budget=0.0)
@@ -146,7 +159,7 @@ def choice_of(
     """The choice for such a spec: the result, what was loaded for it, and which teams were created."""
     spec = SimpleNamespace(
         scenario="offline", sessions=None, threads=None, batch_size=None, modes=modes,
-        model=SimpleNamespace(max_batch=None), loadgen=SimpleNamespace(samples_per_query=8), layout=KEPT, answers=None,
+        model=SimpleNamespace(max_batch=None), loadgen=SimpleNamespace(samples_per_query=8, target_latency_ms=None), layout=KEPT, answers=None,
     )  # fmt: skip
     vars(spec).update(fields)
     library, made = Samples(), []
