@@ -159,7 +159,8 @@ def choice_of(
     """The choice for such a spec: the result, what was loaded for it, and which teams were created."""
     spec = SimpleNamespace(
         scenario="offline", sessions=None, threads=None, batch_size=None, modes=modes,
-        model=SimpleNamespace(max_batch=None), loadgen=SimpleNamespace(samples_per_query=8, target_latency_ms=None), layout=KEPT, answers=None,
+        model=SimpleNamespace(max_batch=None), loadgen=SimpleNamespace(samples_per_query=8, target_latency_ms=None),
+        layout=KEPT, answers=None,
     )  # fmt: skip
     vars(spec).update(fields)
     library, made = Samples(), []
