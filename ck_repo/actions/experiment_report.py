@@ -126,6 +126,8 @@ def export(request: Request) -> Answer:
     form = request.text("format") or "csv"
     subjects = [subject_of(entry) for entry in _chosen(request)]
     if form == "mlflow":
+        if request.text("output"):
+            raise UsageError("--format=mlflow writes no file", hint="use --to= for the tracking folder or the URL of a server")
         return _to_mlflow(request, subjects)
     if request.text("to") or request.text("name"):
         raise UsageError("--to and --name need --format=mlflow", hint="use --output= for a file")
@@ -144,7 +146,7 @@ def _to_mlflow(request: Request, subjects: list[Subject]) -> Answer:
     if "://" not in address:
         address = Path(address).expanduser().absolute().as_uri()
     runs = log_runs(subjects, address, request.text("name") or "ck")
-    return Answer({"runs": runs, "to": address}, [f"logged {len(runs)} runs to {address}"])
+    return Answer({"runs": runs, "to": address}, [f"logged {len(runs)} run{'s' * (len(runs) != 1)} to {address}"])
 
 
 def _exported(request: Request, form: str, subjects: list[Subject]) -> list[Path]:

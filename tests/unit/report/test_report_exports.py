@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import gc
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -121,6 +122,7 @@ def test_several_files_go_into_a_folder_and_overwrite_nothing(experiment: Make, 
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_mlflow_has_each_run_once(experiment: Make, ck: Ck, tmp_path: Path) -> None:
     from mlflow.tracking import MlflowClient
 
@@ -136,3 +138,15 @@ def test_mlflow_has_each_run_once(experiment: Make, ck: Ck, tmp_path: Path) -> N
     assert run.data.params["backend"] == "onnxruntime"
     assert run.info.status == "FINISHED"
     assert {row.path for row in client.list_artifacts(run.info.run_id)} >= {"results.json", "machine.jsonl"}
+    gc.collect()  # MLflow leaves folders open, which would be reported by a later test
+
+
+def test_option_of_another_format_is_refused(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+    experiment()
+    done = ck("export", "experiment:made", "--format=mlflow", f"--output={tmp_path / 'runs'}")
+    assert done.code == 2
+    assert "use --to=" in done.err
+    done = ck("export", "experiment:made", "--format=csv", f"--to={tmp_path / 'runs'}")
+    assert done.code == 2
+    assert "use --output=" in done.err
+    assert not list(tmp_path.glob("runs*"))
