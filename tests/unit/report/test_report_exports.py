@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-import io
 import gc
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
