@@ -36,6 +36,8 @@ from object_detection.sut.profiled import ProfiledWorker
 from object_detection.sut.worker import Worker
 
 _REPEATS = 2  # of an Offline run that was too short: a rate that a very short run showed may be too low again
+_SHORTEST = 0.5  # s; a shorter accuracy run says little about the speed of the machine
+_MARGIN = 1.3  # by which the performance run may be faster than the accuracy run, which also loads the images
 
 
 def run(path: Path) -> None:
@@ -145,7 +147,8 @@ def _run_modes(
                 if spec.answers:
                     unanswered += _merge_answers(spec, len(images), rate)
                 else:
-                    _run_test(spec, mode, team, layout, library, len(images), rate)
+                    seconds, _ = _run_test(spec, mode, team, layout, library, len(images), rate)
+                    rate = rate_after(rate, len(images), seconds) if spec.scenario == "offline" else rate
             with timings.part("scoring"):
                 results = replace(results, accuracy=score(spec, images, unanswered))
         else:
@@ -162,6 +165,27 @@ def _merge_answers(spec: Spec, count: int, rate: float) -> list[str]:
     answers = read_parts(spec.answers, count)
     _test(spec, "accuracy", AnsweredSUT(answers.by_sample), NoImages(), count, rate)
     return list(answers.remarks)
+
+
+def rate_after(rate: float, images: int, seconds: float) -> float:
+    """The rate from which the length of an Offline run follows, after an accuracy run with the same sessions.
+
+    Layouts are measured in turns of a fraction of a second, in which a shared machine may be several times as fast as in
+    the minutes after them; the run would then last several times its minimum duration.
+
+    Parameters
+    ----------
+    rate
+        The highest of the measurement, samples/s.
+    images, seconds
+        The number of images of the accuracy run, and how long it took.
+
+    Returns
+    -------
+    float
+        Samples/s, at most `rate`.
+    """
+    return min(rate, _MARGIN * images / seconds) if seconds >= _SHORTEST else rate
 
 
 def _with_rate(layout: MeasuredLayout | None, found: Performance, spec: Spec) -> MeasuredLayout | None:

@@ -197,6 +197,21 @@ def test_count_larger_than_data_set_selects_all(
     assert outcome.results["backend_version"] == "7.5"
 
 
+def test_length_of_offline_run_follows_accuracy_run_if_measurement_was_faster(
+    harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]], plugin: Callable[[str], Path]
+) -> None:
+    """A backend that is fifty times faster during tuning: the performance run would last fifty times its minimum duration."""
+    path = plugin(
+        "import time\n"
+        "time.sleep(0.1 * n if Path.cwd().name in ('accuracy', 'performance') else 0.002 * n)\n"
+        "return np.zeros((n, 1, 4)), np.zeros((n, 1)), np.ones((n, 1)), None"
+    )
+    run = harness(spec_for("offline", "accuracy", "performance", model_changes={"backend": "toy"}, batch_size=1), path=path)
+    issued = json.loads((run.folder / "performance" / "samples.json").read_text())["issued"]
+    assert run.results["performance"]["valid"] is True
+    assert len(issued) <= 0.3 * 20 * 1.3 * 1.15 * 1.1  # seconds, samples/s of two sessions, and the margins
+
+
 def test_too_short_offline_run_is_repeated_at_measured_rate(
     harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]], plugin: Callable[[str], Path]
 ) -> None:
