@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -22,6 +23,8 @@ from object_detection.prepared import PreparedImages
 from object_detection.preprocess import decode, input_of, pixels
 from object_detection.progress import Throttle
 from object_detection.spec import Spec
+
+T = TypeVar("T")
 
 _RECIPE = 2  # increase it when preprocessing changes
 _AT_ONCE = 64  # images between two checks of the decoders' messages
@@ -56,16 +59,16 @@ class ImageCache:
         if self._kept is not None:
             return [np.array(self._kept[index]) for index in indices]
         with ThreadPoolExecutor(_workers()) as pool:
-            return list(pool.map(self._make, indices)) if self._prepared else self._decoded(pool, indices)
+            return list(pool.map(self._make, indices)) if self._prepared else self._decoded(pool, indices, self._make)
 
     def name(self, index: int) -> str:
         """The file name of an image."""
         return self._images.paths[index].name
 
-    def _decoded(self, pool: ThreadPoolExecutor, indices: Sequence[int]) -> list[npt.NDArray[np.generic]]:
-        """Compute inputs from image files; damaged ones are recorded."""
+    def _decoded(self, pool: ThreadPoolExecutor, indices: Sequence[int], make: Callable[[int], T]) -> list[T]:
+        """Decode images in parallel, each with `make`; damaged ones are recorded."""
         with stderr_watched() as complaints:
-            found = list(pool.map(self._make, indices))
+            found = list(pool.map(make, indices))
         if complaints.of_a_decoder:
             self.damaged |= damaged([self._images.paths[index] for index in indices], decode)
         return found
@@ -123,11 +126,14 @@ class ImageCache:
             with open(beside, "r+b") as file:
                 if hasattr(os, "posix_fallocate"):
                     os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+
+            def store(index: int) -> None:
+                array[index] = self._make(index)
+
             with ThreadPoolExecutor(_workers()) as pool:
                 for first in range(0, len(self._images), _AT_ONCE):
                     indices = range(first, min(first + _AT_ONCE, len(self._images)))
-                    for index, image in zip(indices, self._decoded(pool, indices), strict=True):
-                        array[index] = image
+                    self._decoded(pool, indices, store)
                     report(indices.stop)
             array.flush()
             del array
