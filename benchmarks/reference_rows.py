@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,8 +37,7 @@ def reference_rows(bench: Bench, source: Path, data: Path) -> list[Row]:
 
     def theirs(scenario: str, rate: float, bound: float = 0.0) -> float:
         if not made:
-            folder = bench.scratch / "reference"
-            folder.mkdir()
+            folder = Path(tempfile.mkdtemp(dir=bench.scratch))
             python = bench.scratch / "CK/local/venv/mlperf-inference/venv/bin/python"
             model = data / "models/ssd_mobilenet_v1_075_fp32.onnx"
             made.append(Reference(source, folder, python, model, data / "coco79"))

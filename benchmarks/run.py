@@ -21,9 +21,11 @@ from typing import Any
 
 from alone_rows import alone_rows
 from data_set_rows import data_set_rows
+from entry_rows import entry_rows
 from fetch_rows import fetch_rows
-from kept_results import compared, keep, last
+from kept_results import Result, compared, keep, last, measured, write_readme
 from reference_rows import reference_rows
+from run_rows import first_run_rows, run_rows
 from scoring_rows import scoring_rows
 from submission_rows import submission_rows
 from venv_rows import venv_rows
@@ -33,7 +35,7 @@ BACKENDS = ("onnxruntime", "openvino", "tensorflow", "torch", "tflite")
 # how rows begin that need neither a venv nor a model
 LIGHT = (
     "ck version", "ck search", "ck run --dry-run", "ck check submission", "ck import submission", "ck detect soft",
-    "ck install package", "ck create venv",
+    "ck install package", "ck create venv", "ck ls", "the first run",
 )  # fmt: skip
 DATA = Path(os.environ.get("CK_TEST_DATA") or ROOT.parent / "shared" / "data")
 
@@ -121,60 +123,6 @@ class Bench:
         return self.in_venv("slices.py", f"{run['path']}/spec.json", scenario, 2 if self.quick else pairs, seconds)
 
 
-class StockCk:
-    """The last release of CK, in a separate environment; it needs a Python of at most 3.11."""
-
-    def __init__(self, bench: Bench) -> None:
-        folder = Path(tempfile.mkdtemp(dir=bench.scratch))
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet"]
-        subprocess.run([*pip, "setuptools", "wheel"], check=True, capture_output=True)
-        subprocess.run([*pip, "--no-build-isolation", "ck==2.6.4"], check=True, capture_output=True)
-        self.command = [str(folder / "bin/ck")]
-        found = next(folder.glob("lib/python3*/site-packages/ck/repo/.cm/alias-a-test"))
-        self.module_uid = found.read_text().strip()
-
-    def add_repository(self, folder: Path, environment: dict[str, str]) -> None:
-        """Make a repository known to it."""
-        command = [*self.command, "add", f"repo:{folder.name}", f"--path={folder}", "--quiet"]
-        subprocess.run(command, env=environment, check=True, capture_output=True)
-
-
-def make_entries(root: Path, count: int, module_uid: str = "") -> None:
-    """A repository of `count` entries of the module `test` (one that stock CK knows), each with ten tags; one in a thousand has
-    the tag that is searched for."""
-    module = root / "big" / "test"
-    (module / ".cm").mkdir(parents=True)
-    (root / "big" / ".cm").mkdir()
-    if module_uid:
-        (root / "big" / ".cm" / "alias-a-test").write_text(module_uid)
-        (root / "big" / ".cm" / f"alias-u-{module_uid}").write_text("test")
-    description = {"data_alias": "big", "data_uid": "00000000000000bb", "data_uoa": "big", "dict": {}}
-    (root / "big" / ".ckr.json").write_text(json.dumps(description))
-    for number in range(count):
-        folder = module / f"{number:016x}" / ".cm"
-        folder.mkdir(parents=True)
-        tags = [f"t{number % size}-{size}" for size in (2, 3, 5, 7, 11, 13, 17, 19, 23)] + [f"thousandth-{number % 1000}"]
-        (folder / "meta.json").write_text(json.dumps({"tags": tags}))
-
-
-def make_packages(root: Path, count: int) -> None:
-    """A stranger's repository of `count` packages, half of which cannot be read: cut off, of a wrong type, or without a UID."""
-    module = root / "strange" / "package"
-    (module / ".cm").mkdir(parents=True)
-    description = {"data_alias": "strange", "data_uid": "00000000000000cc", "data_uoa": "strange", "dict": {}}
-    (root / "strange" / ".ckr.json").write_text(json.dumps(description))
-    for number in range(count):
-        folder, uid, kind = module / f"p{number}" / ".cm", f"{number + 1:016x}", number % 6
-        folder.mkdir(parents=True)
-        tags = ["lib", "python-package" if number % 4 else "model", f"word{number % 97}", f"thing{number}"]
-        text = json.dumps({"tags": 5 if kind == 3 else tags, "customize": {"version": "1"}, "process_script": "install"})
-        (folder / "meta.json").write_text(text[:40] if kind == 1 else text)
-        if kind != 5:
-            (module / ".cm" / f"alias-a-p{number}").write_text(uid)
-            (module / ".cm" / f"alias-u-{uid}").write_text(f"p{number}")
-
-
 def _spread(found: dict[str, float]) -> str:
     """A ratio with its quartiles."""
     return f"{found['ratio']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
@@ -189,64 +137,16 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one short round: does it work?")
     parser.add_argument("--only", default="", help="part of a row's name")
     parser.add_argument("--keep", type=Path, help="folder for the results, which are compared with the last ones there")
+    parser.add_argument("--readme", action="store_true", help="write the table of benchmarks/README.md")
     parser.add_argument("--reference", type=Path, help="the reference's vision/classification_and_detection at v1.0.1")
     arguments = parser.parse_args()
     bench = Bench(arguments.quick)
-    rows: list[tuple[str, str, str]] = []
+    rows: list[Result] = []
 
     def row(name: str, measure: Callable[[], tuple[str, str]]) -> None:
         if arguments.only in name:
-            rows.append((name, *measure()))
-            print("{:44}  {:44}  {}".format(*rows[-1]), flush=True)
-
-    times = 3 if arguments.quick else 15
-
-    def version() -> tuple[str, str]:
-        """`ck version` beside an interpreter that does nothing."""
-        ours, bare = bench.walls(
-            ([*bench.command, "version"], bench.environment), ([sys.executable, "-c", "pass"], bench.environment), times=times
-        )
-        return f"{ours:.3f} s (Python alone {bare:.3f} s)", f"at most 0.08 s: {'met' if ours <= 0.08 else 'MISSED'}"
-
-    def search(count: int) -> Callable[[], tuple[str, str]]:
-        """Our search of `count` entries beside stock CK's of 10,000, in turns: 0.16 s is what that took on another machine."""
-
-        def measure() -> tuple[str, str]:
-            words = ["search", "test", "--tags=thousandth-7"]
-            ours_home, stock_home = bench.scratch / f"search-{count}", bench.scratch / f"stock-{count}"
-            make_entries(ours_home, count)
-            commands = [([*bench.command, *words], bench.environment | {"CK_REPOS": str(ours_home)})]
-            if sys.version_info < (3, 12):
-                stock = StockCk(bench)
-                make_entries(stock_home, 10_000, stock.module_uid)
-                environment = bench.environment | {"CK_REPOS": str(stock_home)}
-                stock.add_repository(stock_home / "big", environment)
-                commands.append(([*stock.command, *words], environment))
-            ours, *theirs = bench.walls(*commands, times=times)
-            if not theirs:
-                return f"{ours:.3f} s", "at most 0.16 s on the machine of that figure"
-            ratio = ours / theirs[0]
-            verdict = "met" if ratio <= 1 else "MISSED"
-            return f"{ours:.3f} s over stock CK's {theirs[0]:.3f} s = {ratio:.2f}", f"at most 1.00: {verdict}"
-
-        return measure
-
-    def strange_packages() -> tuple[str, str]:
-        """User CPU time of a plan beside a stranger's 10,000 packages, the median; their index is made before."""
-        home = bench.scratch / "strange"
-        make_packages(home, 10_000)
-        command = [*bench.command, "run", "program:object-detection", "--dry-run"]
-        environment = bench.environment | {"CK_REPOS": str(home)}
-        rows = []
-        for _ in range(times + 1):
-            with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-                _, status, usage = os.wait4(process.pid, 0)
-                process.returncode = os.waitstatus_to_exitcode(status)
-            if process.returncode:
-                raise SystemExit(f"{' '.join(command)} failed")
-            rows.append(usage.ru_utime)
-        middle = statistics.median(rows[1:])
-        return f"{middle:.2f} s of user CPU", f"at most 1 s: {'met' if middle <= 1 else 'MISSED'}"
+            rows.append(measured(name, measure))
+            print(rows[-1].line(), flush=True)
 
     def offline(backend: str) -> Callable[[], tuple[str, str]]:
         def measure() -> tuple[str, str]:
@@ -341,7 +241,7 @@ def main() -> None:
         middle = statistics.median(seconds)
         return f"{middle:.3f} s", f"under 1 s: {'met' if middle < 1 else 'MISSED'}"
 
-    def measured(*words: str) -> tuple[float, float, float]:
+    def command_usage(*words: str) -> tuple[float, float, float]:
         """Seconds, seconds of CPU and MB that a command takes."""
         began = time.perf_counter()
         with subprocess.Popen(
@@ -363,9 +263,9 @@ def main() -> None:
             "detect", "soft:dataset.coco.2017.val", f"--full_path={bench.scratch / 'pictures/val2017'}", "--extra_tags=drawn"
         )
         bench.ck("run", "program:object-detection", "--dataset=drawn", "--time=2", "--record=drawn")
-        measured("report", "experiment:drawn", f"--output={bench.scratch / 'first.html'}")
+        command_usage("report", "experiment:drawn", f"--output={bench.scratch / 'first.html'}")
         page = bench.scratch / "page.html"
-        seconds, cpu, megabytes = measured("report", "experiment:drawn", f"--output={page}")
+        seconds, cpu, megabytes = command_usage("report", "experiment:drawn", f"--output={page}")
         size = page.stat().st_size / 1e6
         met = seconds < 60 and size < 30
         return (
@@ -379,9 +279,9 @@ def main() -> None:
         bench.ck("run", "program:object-detection", "--count=8", "--time=2", "--record=small")
         command = [sys.executable, str(ROOT / "benchmarks/copies.py"), "small", str(count)]
         subprocess.run(command, env=bench.environment, check=True)
-        measured("report", "experiment:small", f"--output={bench.scratch / 'small.html'}")
+        command_usage("report", "experiment:small", f"--output={bench.scratch / 'small.html'}")
         folder = bench.scratch / "site"
-        seconds, cpu, megabytes = measured("report", "--all", f"--output={folder}")
+        seconds, cpu, megabytes = command_usage("report", "--all", f"--output={folder}")
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
         return (
             f"{seconds:.1f} s ({cpu:.1f} s of CPU), {size:.0f} MB, {megabytes:.0f} MB of memory",
@@ -389,16 +289,14 @@ def main() -> None:
         )
 
     try:
-        row("ck version", version)
-        row("ck search, 10,000 entries", search(10_000))
-        row("ck search, 100,000 entries", search(100_000))
-        row("ck run --dry-run, 10,000 strange packages", strange_packages)
+        for name, measure in entry_rows(bench):
+            row(name, measure)
         if (DATA / "results_v1.0").is_dir():
             row("ck check submission, 1,002 results", check)
             for name, measure in submission_rows(bench, submission):
                 row(name, measure)
             row("ck check submission and ck import submission, 10,002 results", ten_thousand)
-        for name, measure in [*data_set_rows(bench), *fetch_rows(bench), *venv_rows(bench)]:
+        for name, measure in [*data_set_rows(bench), *fetch_rows(bench), *venv_rows(bench), *first_run_rows(bench)]:
             row(name, measure)
         if not any(arguments.only and (arguments.only in name or name in arguments.only) for name in LIGHT):
             bench.ck("run", "program:object-detection", "--mode=accuracy", "--count=8")  # sets up
@@ -412,11 +310,15 @@ def main() -> None:
         row("images of 300 and 1200 pixels", images)
         row("layout search and Offline, 256 made-up cores", scale)
         row("ck run outside the harness", around)
+        for name, measure in run_rows(bench):
+            row(name, measure)
         row("decoding and suppression, SSD-ResNet34", postprocess)
         for name, measure in [*alone_rows(bench.in_venv, arguments.quick), *scoring_rows(bench.in_venv, arguments.quick)]:
             row(name, measure)
         row("ck report, 5,000 images", report)
         row("ck report --all, 1,000 experiments", site)
+        if arguments.readme:
+            write_readme(rows)
         if arguments.keep:
             lines = compared(rows, last(arguments.keep))
             print(*(["", "compared with the last measurement:", *lines] if lines else []), sep="\n")
