@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -82,6 +83,9 @@ class ImageCache:
             self._check_size(index, image)
         return input_of(image, model)
 
+    def _store(self, array: npt.NDArray[np.uint8], index: int) -> None:
+        array[index] = self._make(index)
+
     def _check_size(self, index: int, image: npt.NDArray[np.uint8]) -> None:
         """Refuse an image that differs in size from the annotations, if boxes are converted back with that size."""
         width, height = self._images.sizes[index]
@@ -126,14 +130,10 @@ class ImageCache:
             with open(beside, "r+b") as file:
                 if hasattr(os, "posix_fallocate"):
                     os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
-
-            def store(index: int) -> None:
-                array[index] = self._make(index)
-
             with ThreadPoolExecutor(_workers()) as pool:
                 for first in range(0, len(self._images), _AT_ONCE):
                     indices = range(first, min(first + _AT_ONCE, len(self._images)))
-                    self._decoded(pool, indices, store)
+                    self._decoded(pool, indices, partial(self._store, array))
                     report(indices.stop)
             array.flush()
             del array

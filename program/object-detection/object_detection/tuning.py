@@ -13,6 +13,7 @@ from object_detection.contract.spec import MeasuredLayout
 from object_detection.layouts import MAX_SESSIONS, Layout, Space, proposals, space_for
 from object_detection.placement import bound_to
 from object_detection.progress import tell
+from object_detection.server_queue import highest_rate
 from object_detection.spec import Spec
 from object_detection.sut.library import SampleLibrary
 from object_detection.sut.worker import Worker
@@ -25,12 +26,12 @@ _BUDGET = 6.0  # s
 _LONGEST_TURN = 5.0  # s
 _MIN_LAYOUTS = 3
 _TUNING_SAMPLES = 16
-# of the latency bound of Server: a query may arrive just after a session has begun a batch, and its own batch takes as long
-_SHARE_OF_BOUND = 0.5
 _WORTH_TUNING = 1000  # images; accuracy of fewer is measured sooner than the fastest layout is found
 
 
 MakeWorkers = Callable[[int, int], Sequence[Worker]]
+# what a layout is worth, from the samples/s of all that were measured
+Value = Callable[[Layout, Mapping[Layout, float]], float]
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def choose_layout(
     samples = list(range(min(count, _TUNING_SAMPLES)))
     library.load(samples)
     try:
-        layout, team, rate, rates = fastest(space, make, samples, longest_batch=_longest_batch(spec))
+        layout, team, rate, rates = fastest(space, make, samples, value=_value(spec))
     finally:
         library.unload(samples)
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -102,10 +103,16 @@ def choose_layout(
     return Choice(layout, team, "given" if given else "measured", rate, rates, measured)
 
 
-def _longest_batch(spec: Spec) -> float:
-    """How long a batch may take, s: in Server a part of the latency bound."""
+def _value(spec: Spec) -> Value:
+    """What counts: samples/s, and in Server the rate of queries whose latencies stay within the bound."""
     bound = spec.loadgen.target_latency_ms
-    return _SHARE_OF_BOUND * bound / 1e3 if spec.scenario == "server" and bound else math.inf
+    if spec.scenario != "server" or not bound:
+        return _throughput
+    return lambda layout, rates: highest_rate(layout, rates, bound / 1e3, spec.loadgen.percentile)
+
+
+def _throughput(layout: Layout, rates: Mapping[Layout, float]) -> float:
+    return rates[layout]
 
 
 def _prepare(team: Sequence[Worker], samples: Sequence[int]) -> None:
@@ -119,7 +126,7 @@ def fastest(
     make: MakeWorkers,
     samples: Sequence[int],
     budget: float = _BUDGET,
-    longest_batch: float = math.inf,
+    value: Value = _throughput,
 ) -> tuple[Layout, Sequence[Worker], float, dict[str, float]]:
     """Search the fastest layout on samples that are loaded; no more than two teams of sessions are in memory at once.
 
@@ -130,9 +137,8 @@ def fastest(
     ----------
     budget
         Seconds after which the search ends with the fastest of the layouts so far, when the first ones are measured.
-    longest_batch
-        Seconds that a batch may take while all sessions are busy. If it takes longer in every layout, the one of the shortest
-        batches is used.
+    value
+        What a layout is worth; the one of the highest value is the fastest.
 
     Returns
     -------
@@ -142,8 +148,7 @@ def fastest(
     rates: dict[Layout, float] = {}
 
     def score(layout: Layout) -> float:
-        seconds = layout.sessions * layout.batch_size / rates[layout]
-        return rates[layout] if seconds <= longest_batch else -seconds
+        return value(layout, rates)
 
     too_long: dict[Layout, float] = {}  # layouts of which a single turn would take too long, which are not chosen
     peak, best = 0.0, Contender(space.first()[0], ())
