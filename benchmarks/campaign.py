@@ -30,6 +30,15 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 _A_PROCESS = 250  # workers
 _TOGETHER = 100  # runs that end together, without a cluster
+# what a worker of Dask's does all the time: 9 ms of CPU a second, which is little for a machine and too much for a thousand
+_QUIET = {
+    "distributed.admin.system-monitor.disk": False,
+    "distributed.admin.system-monitor.gil.enabled": False,
+    "distributed.admin.system-monitor.host-cpu": False,
+    "distributed.admin.system-monitor.interval": "60s",
+    "distributed.admin.tick.interval": "10s",
+    "distributed.worker.profile.enabled": False,
+}
 
 
 def hello_of_worker(dask_worker: Any) -> dict[str, Any]:
@@ -54,14 +63,17 @@ def run_of_worker(task: Mapping[str, Any]) -> dict[str, Any]:
 
 async def be_workers(address: str, first: int, count: int, certificates: Mapping[str, str]) -> None:
     """Be machines until the scheduler is gone."""
+    import dask
     from distributed import Worker
 
     from ck_repo.campaign.certificates import HTTP, security
     from ck_repo.campaign.remote import MEASUREMENT
 
+    dask.config.set(_QUIET)
+    trusted = security(certificates)
     workers = [
         Worker(
-            address, nthreads=1, name=f"machine-{number}", security=security(certificates), resources={MEASUREMENT: 1},
+            address, nthreads=1, name=f"machine-{number}", security=trusted, resources={MEASUREMENT: 1},
             memory_limit=0, host="127.0.0.1", dashboard_address=HTTP, dashboard=False,
         )
         for number in range(first, first + count)
