@@ -143,7 +143,18 @@ def missing(python: Path, requirements: Sequence[str]) -> list[str]:
 
 
 def obtainable(python: Path, requirement: str) -> bool:
-    """Whether a single requirement could be installed from a wheel into the venv of an interpreter; nothing is installed."""
+    """Whether a single requirement could be installed from a wheel into the venv of an interpreter; nothing is installed.
+
+    Parameters
+    ----------
+    requirement
+        With its version, as in PEP 508. Its dependencies are not considered.
+
+    Returns
+    -------
+    bool
+        Also False if there is no uv, or the network cannot be used.
+    """
     uv = _uv()
     words = ["--dry-run", "--no-deps", "--no-build", "--python", str(python)]
     command = [uv, "pip", "install", *words, *_offline(None), requirement]

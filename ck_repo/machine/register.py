@@ -158,7 +158,20 @@ def _python(path: Path, kind: str, options: Mapping[str, str]) -> Installed:
 
 
 def register(session: Session, found: Installed, extra_tags: Sequence[str]) -> Entry:
-    """Write the env entry. Registering the same file again replaces its old entry."""
+    """Write the env entry. Registering the same file again replaces its old entry.
+
+    Parameters
+    ----------
+    found
+        The content, from `detect`.
+    extra_tags
+        Added to those of the soft entry.
+
+    Raises
+    ------
+    ConflictError
+        If the name that the user gave is taken by another registration.
+    """
     envs = find(session.repositories, "env", repository=LOCAL)
     env = replace(
         found,

@@ -57,7 +57,13 @@ class AuditedTest:
 
 
 def tests_for(round_: Round, scenario: str) -> list[str]:
-    """The tests that a scenario has to pass in a round."""
+    """The compliance tests that a scenario has to pass in a round.
+
+    Raises
+    ------
+    UsageError
+        If the round has no such scenario.
+    """
     return [name for name, row in round_.submission.tests.items() if round_.scenario(scenario).name not in row.not_for]
 
 
