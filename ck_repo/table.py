@@ -41,7 +41,8 @@ def table_lines(
         if _total([min(each, _READABLE) for each in widths]) <= maximum:
             break
         column = names.index(name)
-        for row in (names, widths, *cells):
+        del names[column], widths[column]
+        for row in cells:
             del row[column]
     return _folded(names, cells, maximum)
 

@@ -59,6 +59,11 @@ def install_python_packages(
     -------
     str
         The installer that succeeded: ``uv`` or ``pip``.
+
+    Raises
+    ------
+    CKError
+        If both fail, or the venv lacks a requirement afterwards; the message has the cause, and `log` the output.
     """
     title = f"installing {_some(requirements)}"
     absent: list[str] = []

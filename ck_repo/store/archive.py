@@ -39,6 +39,13 @@ def pack_entries(
     ----------
     more
         Additional files, by their names in the archive.
+
+    Raises
+    ------
+    NotFoundError
+        If there are no entries.
+    ConflictError
+        If two have the same name in the archive, or the file exists.
     """
     if not entries:
         raise NotFoundError("nothing to pack: no entry matches")

@@ -88,6 +88,13 @@ def audit_program(
         The user's values, if any: those of a reference have to be equal.
     repository, tags
         As for `execute`.
+
+    Raises
+    ------
+    UsageError
+        If the options or the reference do not fit an audit.
+    CKError
+        If a run fails.
     """
     if reference:
         given = options_of(lock_of_experiment(reference.path, read_experiment(reference).data), reference)
@@ -128,6 +135,11 @@ def audit(options: RunOptions, run: Run, score: Rescore, reference: Entry | None
     -------
     reference, tests
         Each test is an experiment whose parent is the reference; its folder has the files of the verification.
+
+    Raises
+    ------
+    UsageError
+        If the reference lacks accuracy or performance.
     """
     base = reference or run(replace(options, mode="both"), {}).experiment
     results = read_experiment(base).results
