@@ -18,6 +18,7 @@ _INTRODUCTION = """# Commands
 - `--out=json` prints exactly one JSON object, `{"return": 0, …}` or `{"return": N, "error": …}`, and the exit status is N. Everything
   else goes to stderr.
 - Prompts appear only if stdin is a terminal and `--quiet` is not given.
+- On a terminal, tables are as wide as it: long cells continue on the next line. Elsewhere each row is one line.
 - The actions on entries (`ls`, `search`, `find`, `load`, `info`, `uid`, `cid`, `cd`, `list_files`, `list_tags`, `add`, `update`, `rm`,
   `cp`, `mv`, `ren`, `zip`, `unzip`) work on every module, your own too.
 - [from-ck.md](from-ck.md) explains CK's commands.

@@ -12,11 +12,15 @@ import pytest
 import trees
 from trees import Submissions
 
+from ck_repo.child_environment import refused
+
 ROOT = Path(__file__).resolve().parents[1]
 HARNESS = ROOT / "program" / "object-detection"
 sys.path.insert(0, str(HARNESS))  # the harness is not an installed package: it runs from its entry
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; children would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+for variable in refused(os.environ):  # such as UV_PYTHON, which nox sets: commands would report that they do not pass it on
+    del os.environ[variable]
 
 
 _SKIPPED: set[Path] = set()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, Option, action, table_lines
+from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, Option, action
 from ck_repo.actions.entry_archive import OVERWRITE
 from ck_repo.actions.entry_data import content_of, row_of, rows_of
 from ck_repo.actions.entry_selection import matching, one
@@ -15,6 +15,7 @@ from ck_repo.actions.experiment_report import show as show_page
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError
 from ck_repo.store.query import is_pattern
+from ck_repo.table import table_lines
 
 if TYPE_CHECKING:
     from ck_repo.campaign.campaign import Campaign
@@ -157,7 +158,7 @@ def campaign_answer(session: Session, campaign: Campaign) -> Answer:
         "front": [row.cell.key for row in rows if row.on_front],
     }
     lines = [f"{campaign.entry.cid}: {found['cells']} cells, {found['runs']} runs, {found['left']} left", ""]
-    lines += [line.rstrip() for line in table_lines(header, cells)]
+    lines += table_lines(header, cells)
     if any(row.on_front for row in rows):
         lines.append("* Pareto front: no other row is faster and at least as accurate")
     machines, compared = by_machine(rows)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
+from ck_repo.actions.declare import Actions, Answer, Option, action
 from ck_repo.actions.entry_data import row_of
-from ck_repo.actions.fitted_table import fitted_table_lines
 from ck_repo.actions.request import Request
 from ck_repo.errors import UsageError
 from ck_repo.store.search import load
+from ck_repo.table import table_lines
 
 if TYPE_CHECKING:
     from ck_repo.campaign.comparison import Comparison, Side
@@ -131,7 +131,7 @@ def _lines(found: Sequence[Comparison], *, every: bool) -> list[str]:
             lines.append(without_pairs(each))
             continue
         header, rows = pairs_table(each)
-        lines += ["", *fitted_table_lines(header, rows, SPARE)]
+        lines += ["", *table_lines(header, rows, SPARE)]
         if total := summary(each):
             lines += ["", total]
         if any(each.alone):

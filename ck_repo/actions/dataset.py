@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
+from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action
 from ck_repo.actions.request import Request
 from ck_repo.contract.record import write
 from ck_repo.errors import ConflictError, NotFoundError, UsageError, did_you_mean
+from ck_repo.table import table_lines
 
 if TYPE_CHECKING:
     from ck_repo.machine.data_set import Wanted

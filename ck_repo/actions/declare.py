@@ -118,11 +118,3 @@ def action(
         return run
 
     return enter
-
-
-def table_lines(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    """A table with a header; columns are as wide as their longest cell."""
-    text = [[str(cell) for cell in row] for row in [header, *rows]]
-    widths = [max(len(row[column]) for row in text) for column in range(len(header))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in text]
-    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]

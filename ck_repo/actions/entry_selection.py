@@ -23,7 +23,20 @@ SEARCHED = (
 
 
 def matching(request: Request, *, needed: bool = True, variations: bool = False) -> list[Entry]:
-    """The entries that a request selects by pattern and tags; with `variations` also by the tags of a package's variations."""
+    """The entries that a request selects by pattern and tags.
+
+    Parameters
+    ----------
+    needed
+        Whether none is an error.
+    variations
+        Also consider the tags of a package's variations.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none; the hint names similar tags or entries.
+    """
     found = find(
         request.session.repositories,
         request.module,

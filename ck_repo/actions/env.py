@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ck_repo.actions.confirm import confirm, confirm_removal
-from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
+from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action
 from ck_repo.actions.entry_data import content_of, row_of
 from ck_repo.actions.entry_selection import matching
 from ck_repo.actions.package import VENV
@@ -19,6 +19,7 @@ from ck_repo.store.entry import Entry
 from ck_repo.store.installed import PACKAGE, Installed
 from ck_repo.store.query import is_pattern
 from ck_repo.store.repositories import LOCAL
+from ck_repo.table import table_lines
 
 if TYPE_CHECKING:
     from ck_repo.environment.venv import Venv

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ck_repo import progress
-from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines, without_effect
+from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, without_effect
 from ck_repo.actions.entry_data import row_of
 from ck_repo.actions.entry_selection import all_matching
 from ck_repo.actions.package import VENV
 from ck_repo.actions.request import Request
 from ck_repo.errors import DetectError, MismatchError, UsageError
+from ck_repo.table import table_lines
 
 if TYPE_CHECKING:
     from ck_repo.environment.virtual import Named

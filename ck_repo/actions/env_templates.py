@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, action, table_lines
+from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, action
 from ck_repo.actions.entry_data import rows_of
 from ck_repo.actions.entry_selection import matching
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError
+from ck_repo.table import table_lines
 
 ACTIONS: Actions = {}
 

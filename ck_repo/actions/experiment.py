@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, Option, action, table_lines
+from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, Option, action
 from ck_repo.actions.entry_archive import ARCHIVE, OVERWRITE
 from ck_repo.actions.entry_data import content_of, row_of, rows_of
 from ck_repo.actions.entry_selection import all_matching, matching, one
-from ck_repo.actions.fitted_table import fitted_table_lines
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
 from ck_repo.actions.round import ROUND
@@ -18,6 +17,7 @@ from ck_repo.experiments.overview import HEADER, SORTED_BY, SPARE, ordered, over
 from ck_repo.printable import printable
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.query import is_pattern
+from ck_repo.table import pair_lines, table_lines
 
 ACTIONS: Actions = {}
 
@@ -56,7 +56,7 @@ def ls(request: Request) -> Answer:
     for row, each in zip(chosen, data, strict=True):
         each.update({"error": row.error} if row.error else {"overview": row.as_data()})
     readable = [row.cells() for row in chosen if not row.error]
-    lines = fitted_table_lines(HEADER, readable, SPARE) if readable else []
+    lines = table_lines(HEADER, readable, SPARE) if readable else []
     lines += [f"{row.experiment}  unreadable: {row.error}" for row in chosen if row.error]
     if request.flag("plot"):
         lines += _plots(entries)
@@ -137,7 +137,7 @@ def shown(request: Request) -> list[Entry]:
 
 def _shown(entry: Entry) -> tuple[list[str], dict[str, object]]:
     """An experiment as text, and as JSON."""
-    from ck_repo.experiments.experiment_table import experiment_lines
+    from ck_repo.experiments.experiment_table import experiment_rows
     from ck_repo.experiments.glance import glance
     from ck_repo.experiments.meta import read_meta
     from ck_repo.stock import experiment as stock
@@ -147,8 +147,8 @@ def _shown(entry: Entry) -> tuple[list[str], dict[str, object]]:
     if stock.is_stock_experiment(entry, meta):
         found = stock.read_stock_experiment(entry, meta)
         return stock.experiment_lines(found), {**data, "points": [point.as_data() for point in found.points()]}
-    rows = [f"{name.ljust(11)}  {printable(text)}" for name, text in glance(entry.path)]
-    return [*experiment_lines(entry.alias, read_meta(meta, entry.path / META)), *rows], data
+    pairs = [*experiment_rows(entry.alias, read_meta(meta, entry.path / META)), *glance(entry.path)]
+    return pair_lines(pairs), data
 
 
 def _recorded(entry: Entry) -> str:

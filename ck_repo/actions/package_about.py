@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ck_repo import progress
-from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, action, table_lines
+from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, action
 from ck_repo.actions.entry_data import row_of
 from ck_repo.actions.entry_selection import matching
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError
 from ck_repo.store.query import is_pattern
+from ck_repo.table import table_lines
 
 if TYPE_CHECKING:
     from ck_repo.resolve.component import Component

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
+from ck_repo.actions.declare import Actions, Answer, Option, action
 from ck_repo.actions.new_venv import confirm_new_venv
 from ck_repo.actions.package import TRUST, VENV
 from ck_repo.actions.request import Request
@@ -16,6 +16,7 @@ from ck_repo.errors import MismatchError, NotFoundError, UsageError
 from ck_repo.run.options import DEFAULT_SECONDS
 from ck_repo.store.entry import tag_list
 from ck_repo.store.query import is_pattern
+from ck_repo.table import table_lines
 
 if TYPE_CHECKING:
     from ck_repo.store.entry import Entry

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ck_repo.actions.confirm import confirm
-from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
+from ck_repo.actions.declare import Actions, Answer, Option, action
 from ck_repo.actions.entry_archive import ARCHIVE, OVERWRITE, archive_path
 from ck_repo.actions.request import Request
 from ck_repo.errors import ConfigError, NotFoundError, UsageError
@@ -16,6 +16,7 @@ from ck_repo.store.git_state import commit_of
 from ck_repo.store.modules import module_uid
 from ck_repo.store.query import is_pattern
 from ck_repo.store.repository import Repository
+from ck_repo.table import table_lines
 
 ACTIONS: Actions = {}
 

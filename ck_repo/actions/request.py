@@ -89,7 +89,18 @@ class Request:
         return dict(value) if isinstance(value, dict) else {}
 
     def needed(self, name: str, what: str) -> str:
-        """The value of a required text option."""
+        """The value of a required text option.
+
+        Parameters
+        ----------
+        what
+            What to give, with an example: the hint of the error.
+
+        Raises
+        ------
+        UsageError
+            If it is not given.
+        """
         value = self.text(name)
         if not value:
             raise UsageError(f"`ck {self.action} {self.target.text}` needs --{name}=", hint=what)

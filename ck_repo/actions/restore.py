@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ck_repo.actions.declare import REPOSITORY, Actions, Answer, Option, action, table_lines
+from ck_repo.actions.declare import REPOSITORY, Actions, Answer, Option, action
 from ck_repo.actions.entry_data import row_of
 from ck_repo.actions.request import Request
 from ck_repo.errors import NotFoundError, did_you_mean
+from ck_repo.table import table_lines
 
 ACTIONS: Actions = {}
 

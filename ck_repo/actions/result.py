@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ck_repo.actions.declare import REPOSITORY, Actions, Answer, Option, action, table_lines
+from ck_repo.actions.declare import REPOSITORY, Actions, Answer, Option, action
 from ck_repo.actions.entry_data import row_of
 from ck_repo.actions.request import Request
 from ck_repo.actions.round import ROUND, round_of
 from ck_repo.contract.record import write
+from ck_repo.table import table_lines
 
 if TYPE_CHECKING:
     from ck_repo.experiments.published_figure import Published

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
+from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action
 from ck_repo.actions.entry_selection import matching
 from ck_repo.actions.package import VENV
 from ck_repo.actions.request import Request
@@ -13,6 +13,7 @@ from ck_repo.contract.record import write
 from ck_repo.errors import UsageError
 from ck_repo.models.interface import FIELDS
 from ck_repo.store.entry import Entry, tag_list
+from ck_repo.table import table_lines
 
 if TYPE_CHECKING:
     from ck_repo.store.installed import InstalledDataset

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
+from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action
 from ck_repo.actions.entry_data import row_of
 from ck_repo.actions.package import TRUST, VENV
 from ck_repo.actions.program import experiment_of
@@ -17,6 +17,7 @@ from ck_repo.errors import MismatchError, UsageError
 from ck_repo.experiments.experiment_table import experiment_lines
 from ck_repo.experiments.meta import read_experiment
 from ck_repo.store.repository import check_name
+from ck_repo.table import table_lines
 
 if TYPE_CHECKING:
     from ck_repo.reproduce.nearest_run import Matched

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ck_repo.actions.campaign import REPORT, with_page
-from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
+from ck_repo.actions.declare import Actions, Answer, Option, action
 from ck_repo.actions.entry_data import row_of
 from ck_repo.actions.entry_selection import one
 from ck_repo.actions.package import DRY_RUN, TRUST
@@ -12,6 +12,7 @@ from ck_repo.actions.request import Request
 from ck_repo.actions.run_options import declared
 from ck_repo.actions.sweep import given_options
 from ck_repo.run.options import RUN_OPTIONS
+from ck_repo.table import table_lines
 
 ACTIONS: Actions = {}
 _SET_BY_GOAL = ("scenario", "mode", "official", "compliance", "count", "target_qps", "samples_per_query")

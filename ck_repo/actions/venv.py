@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ck_repo import progress
-from ck_repo.actions.declare import LISTING, TAGS, Actions, Answer, Option, action, table_lines
+from ck_repo.actions.declare import LISTING, TAGS, Actions, Answer, Option, action
 from ck_repo.actions.entry_archive import OVERWRITE
 from ck_repo.actions.entry_data import row_of, rows_of
 from ck_repo.actions.entry_selection import matching
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError, ConflictError, InstallError, MismatchError, NotFoundError, UsageError
+from ck_repo.table import table_lines
 
 if TYPE_CHECKING:
     from ck_repo.environment.venv import Venv

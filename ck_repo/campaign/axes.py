@@ -83,7 +83,18 @@ def read_values(typed: str, value: Any) -> tuple[Any, ...]:
 
 
 def read_value(option: RunOption, value: Any) -> Any:
-    """A value of an option, converted to its type."""
+    """A value of an option, converted to its type.
+
+    Parameters
+    ----------
+    value
+        A word of the command line, or a value of a YAML file.
+
+    Raises
+    ------
+    UsageError
+        If it is of another type, or not one of the option's choices.
+    """
     kind = option.kind
     if kind == "nested" or kind == "text":
         if isinstance(value, bool) and kind == "nested":  # YAML reads yes and no as booleans

@@ -169,7 +169,7 @@ def connected(session: Session, place: Place, name: str = "", *, every: bool = F
             address = stack.enter_context(slurm_workers(read_profile(place.file), files, every=every))
         try:
             client = stack.enter_context(distributed.Client(address, security=security(files), timeout=_PATIENCE))
-        except (OSError, TimeoutError, ValueError) as error:
+        except (OSError, distributed.TimeoutError, ValueError) as error:
             why = str(error.__cause__ or error).partition("\n")[0]
             raise ClusterError(
                 f"the scheduler {address} cannot be reached: {why}",
@@ -249,9 +249,10 @@ def ready_machines(cluster: Cluster) -> list[Machine]:
     ClusterError
         If there is no worker, or none with this version of ck.
     """
+    timed_out = optional("distributed", "cluster").TimeoutError  # asyncio's, which is Python's own only from 3.11 on
     try:
         cluster.client.wait_for_workers(1, timeout=_FIRST_WORKER)
-    except (TimeoutError, OSError):
+    except (timed_out, OSError):
         raise ClusterError(
             "the cluster has no worker", hint=f"start one on each machine, with --nthreads 1 --resources {MEASUREMENT}=1"
         ) from None

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 
 from ck_repo.campaign.comparison import CELLS, EXPERIMENT, FASTER, MACHINES, SLOWER, UNCLEAR, UNKNOWN, Comparison, Pair
-from ck_repo.campaign.results_table import figure_text, shortened
+from ck_repo.campaign.results_table import figure_text
 
 SPARE = ("mAP", "95 % interval")  # columns that a narrow table drops, in this order
 
@@ -41,7 +41,7 @@ def pairs_table(found: Comparison) -> tuple[list[str], list[tuple[str, ...]]]:
             figure_text(pair.other),
             "-" if pair.speed is None else f"{pair.speed:.3f}",
             "-" if pair.interval is None else f"{pair.interval[0]:.3f} – {pair.interval[1]:.3f}",
-            f"not compared: {shortened(pair.why)}" if pair.why else pair.outcome,
+            f"not compared: {pair.why}" if pair.why else pair.outcome,
             _accuracy(pair),
         )
         for pair in found.pairs

@@ -53,6 +53,25 @@ def confirm(
     """Measure the winner and the default choice by turns, the order changing with every pair.
 
     Runs that an earlier call made for the same winner are not repeated.
+
+    Parameters
+    ----------
+    measure
+        Makes a run, and returns its figure.
+    pairs
+        Number of runs of each.
+    seconds
+        Duration of a run.
+
+    Returns
+    -------
+    Verdict
+        The geometric mean of the pairs' gains with its 95 % interval, and the figures of both in the order of the pairs.
+
+    Raises
+    ------
+    CKError
+        If a run fails.
     """
     known = _known(campaign, winner.key)
     figures: dict[str, list[float]] = {DEFAULT: [], WINNER: []}

@@ -157,6 +157,11 @@ def read_conditions(text: str, option: str, more: str = "") -> dict[str, tuple[A
         Where they are given, for messages.
     more
         The end of the hint.
+
+    Raises
+    ------
+    UsageError
+        If a condition is not OPTION=VALUE, or an option or value is unknown.
     """
     found: dict[str, tuple[Any, ...]] = {}
     for condition in text.split(","):

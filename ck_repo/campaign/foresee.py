@@ -64,7 +64,15 @@ class Foreseen:
 
 
 def foresee(session: Session, program: Entry, definition: Definition) -> Foreseen:
-    """Plan a campaign without changing anything."""
+    """Plan a campaign without changing anything.
+
+    Returns
+    -------
+    Foreseen
+        The planned cells, with recorded runs, expected seconds and downloads. The time is a lower bound if a run of some cell
+        was
+        never recorded.
+    """
     planned = plan_cells(session, program, definition.matrix.cells())
     recorded = Recorded(session)
     estimates = Estimates(recorded)
@@ -83,7 +91,13 @@ def foresee(session: Session, program: Entry, definition: Definition) -> Foresee
 
 
 def done_runs(recorded: Recorded, row: Planned, repetitions: int) -> int:
-    """The number of recorded runs of a cell."""
+    """The number of recorded runs of a cell.
+
+    Parameters
+    ----------
+    repetitions
+        The number of runs that the cell needs, which is the maximum. Only one of them needs the accuracy test.
+    """
     if row.plan is None:
         return 0
     found = [meta for _, meta in recorded.like(row.plan)]

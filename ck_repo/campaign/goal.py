@@ -41,7 +41,13 @@ class Goal:
         return one < other if self.lower_is_better else one > other
 
     def gain(self, new: float, old: float) -> float:
-        """The speed of one value relative to another."""
+        """The speed of one value relative to another.
+
+        Returns
+        -------
+        float
+            Above 1 if `new` is better, whether the goal's figures are times or rates.
+        """
         return old / new if self.lower_is_better else new / old
 
     def merit(self, figure: float) -> float:

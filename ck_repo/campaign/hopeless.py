@@ -10,7 +10,13 @@ from ck_repo.experiments.figures import Figures
 
 
 def relative_speed(found: Figures, best: Figures) -> float | None:
-    """The speed of one result relative to another; None if they cannot be compared."""
+    """The speed of one result relative to another.
+
+    Returns
+    -------
+    float or None
+        Below 1 if `found` is slower; None if one has no figure, or unit or scenario differ.
+    """
     if not found.value or not best.value or found.unit != best.unit or found.scenario != best.scenario:
         return None
     return best.value / found.value if found.lower_is_better else found.value / best.value

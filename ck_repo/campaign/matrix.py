@@ -96,7 +96,20 @@ class Matrix:
 
 
 def cell_of(fixed: Mapping[str, Any], values: Mapping[str, Any]) -> Cell:
-    """The cell for some values."""
+    """The cell for some values.
+
+    Parameters
+    ----------
+    fixed
+        Options of all cells.
+    values
+        Options of this one; ``option.key`` sets a key of a nested option.
+
+    Raises
+    ------
+    UsageError
+        If the options exclude each other, or a value is not allowed.
+    """
     options = dict(fixed)
     for name, value in values.items():
         head, _, key = name.partition(".")

@@ -38,7 +38,15 @@ class Planned:
 
 
 def plan_cells(session: Session, program: Entry, cells: Sequence[Cell]) -> list[Planned]:
-    """Plan every cell without changing anything. Cells that only differ in sessions, threads and batch share a plan."""
+    """Plan every cell without changing anything.
+
+    Returns
+    -------
+    list of Planned
+        In the order of `cells`. Cells that only differ in sessions, threads and batch share a plan; one that cannot be planned
+        has
+        the reason.
+    """
     known: dict[str, Planned] = {}
     found = []
     with progress.task("planning", len(cells), "cells") as task:
@@ -68,7 +76,18 @@ def _with_own(plan: RunPlan, cell: Cell) -> RunOptions:
 
 
 def install_all(session: Session, program: Entry, planned: Sequence[Planned]) -> list[Planned]:
-    """Install the needs of all cells before measuring, and plan them again; a cell whose installation fails cannot run."""
+    """Install the needs of all cells before measuring, and plan them again.
+
+    Returns
+    -------
+    list of Planned
+        In the same order. A cell whose installation failed has no plan, and the reason; it is a warning, too.
+
+    Raises
+    ------
+    CKError
+        Of the kinds in `ENDS_ALL`, which would prevent all other installations as well.
+    """
     wanted: dict[frozenset[str], Planned] = {}
     for row in planned:
         if row.plan and (row.plan.venv is None or not all(choice.ready for _, choice in in_order(row.plan.choices))):

@@ -72,9 +72,16 @@ class Queue:
         self._made, self._left = 0, len(cells) * repetitions * len(self._machines)
 
     def found(self, cell: Cell, machine: str, metas: Sequence[tuple[str, ExperimentMeta]]) -> None:
-        """Use recorded runs for the cell's first repetitions: UID and meta of each.
+        """Use recorded runs for the cell's first repetitions.
 
         If each machine makes every run, those of other machines do not count.
+
+        Parameters
+        ----------
+        machine
+            The machine that made them.
+        metas
+            UID and meta of each; more than the number of repetitions are ignored.
         """
         place = "" if self._machines == ("",) else machine
         if place not in self._machines:
@@ -118,7 +125,17 @@ class Queue:
         self._under_way.add((job.cell.key, job.machine))
 
     def finished(self, job: Job, uid: str, meta: ExperimentMeta, machine: str, seconds: float) -> None:
-        """Mark a run as recorded."""
+        """Mark a run as recorded.
+
+        Parameters
+        ----------
+        uid, meta
+            Of its experiment.
+        machine
+            The machine that made it.
+        seconds
+            Its duration, for the estimates of later runs.
+        """
         place = (job.cell.key, job.machine)
         self._under_way.discard(place)
         self._count(*place)
@@ -127,7 +144,15 @@ class Queue:
         self._note_first(job.cell, job.machine, meta)
 
     def failed(self, job: Job, why: str, machine: str) -> None:
-        """Handle a failed run: the cell is tried once more, and then dropped."""
+        """Handle a failed run: the cell is tried once more, and then dropped.
+
+        Parameters
+        ----------
+        why
+            The reason, in one line.
+        machine
+            The machine that it failed on.
+        """
         place = (job.cell.key, job.machine)
         self._under_way.discard(place)
         self._failures[place] += 1

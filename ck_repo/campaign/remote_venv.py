@@ -32,7 +32,20 @@ def venv_of_file(kind: str, digest: str) -> str:
 
 
 def bytes_there(kind: str, digest: str) -> int:
-    """How much of the file an earlier transfer has left; -1 if its venv exists."""
+    """How much of the file an earlier transfer has left.
+
+    Parameters
+    ----------
+    kind
+        ``bundle`` or ``lock``.
+    digest
+        SHA-256 of the whole file.
+
+    Returns
+    -------
+    int
+        Bytes; -1 if the venv of the file exists.
+    """
     if find_venv(Session(), venv_of_file(kind, digest)):
         return -1
     path = _part(digest)
@@ -40,7 +53,25 @@ def bytes_there(kind: str, digest: str) -> int:
 
 
 def receive(digest: str, offset: int, content: bytes) -> int:
-    """Take a part of the file; how much of it is there then."""
+    """Take a part of the file.
+
+    Parameters
+    ----------
+    digest
+        SHA-256 of the whole file, which names it.
+    offset
+        Position of the part, bytes. It is ignored if it is not the end of what is there.
+
+    Returns
+    -------
+    int
+        Bytes that are there then.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
     path = _part(digest)
     with storage_errors(f"writing {path}"), locked(_lock(path), f"receiving {path.name}"):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +82,22 @@ def receive(digest: str, offset: int, content: bytes) -> int:
 
 
 def make_venv_of_file(kind: str, digest: str, *, trust: bool) -> dict[str, Any]:
-    """Make the venv, with what its lock lists; an error of ours as data. From a bundle it is made without the network."""
+    """Make the venv, with what its lock lists. From a bundle it is made without the network.
+
+    Parameters
+    ----------
+    kind
+        ``bundle`` or ``lock``.
+    digest
+        SHA-256 of the file, which is compared and then removed.
+    trust
+        Whether code of other repositories may run.
+
+    Returns
+    -------
+    dict
+        Empty if the venv exists; else ``error`` and ``hint`` of an error, because exceptions would cross the network pickled.
+    """
     path = _part(digest)
     try:
         with measuring(), locked(_lock(path), f"making the venv of {path.name}"):

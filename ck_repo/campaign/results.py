@@ -77,7 +77,14 @@ class Row:
 
 
 def results(session: Session, campaign: Campaign) -> list[Row]:
-    """The results of a campaign, in the order of its cells; a cell without a run has one result."""
+    """The results of a campaign.
+
+    Returns
+    -------
+    list of Row
+        In the order of the cells; if each machine makes every run, or runs were made on several, one for each machine. A cell
+        without a run has one, with the reason.
+    """
     definition = campaign.definition
     events: dict[str, list[Event]] = defaultdict(list)
     for event in campaign.events():
@@ -121,7 +128,14 @@ def _entries(session: Session, events: Sequence[Event]) -> list[Entry]:
 
 
 def result_of(cell: Cell, machine: str, entries: Sequence[Entry]) -> Row:
-    """The result of a cell on a machine from its experiments; unreadable ones are skipped."""
+    """The result of a cell on a machine from its experiments; unreadable ones are skipped.
+
+    Returns
+    -------
+    Row
+        Median, minimum and maximum of the valid runs in the scenario's unit, or of all runs if none is valid; the median of the
+        latencies, ms; and the first mAP, from 0 to 1.
+    """
     found = list(readable(entries))
     row = Row(cell, machine, tuple(entry for entry, _ in found))
     if not found:

@@ -8,8 +8,6 @@ from typing import Any
 
 from ck_repo.campaign.results import Row
 
-_WIDEST = 100  # maximum characters of a reason
-
 
 def best_first(rows: Sequence[Row]) -> list[Row]:
     """Results by scenario and machine, the fastest first, those without a value last."""
@@ -50,12 +48,7 @@ def table(rows: Sequence[Row], values: Sequence[str]) -> tuple[list[str], list[t
 def _remark(row: Row) -> str:
     """Why there are no further runs, and how many of them were disturbed."""
     disturbed = f"{row.disturbed} on a busy, hot or throttled machine" if row.disturbed else ""
-    return "; ".join(filter(None, (disturbed, shortened(row.why))))
-
-
-def shortened(why: str) -> str:
-    """A reason, cut if it is long."""
-    return why if len(why) <= _WIDEST else f"{why[: _WIDEST - 1]}…"
+    return "; ".join(filter(None, (disturbed, row.why)))
 
 
 def by_machine(rows: Sequence[Row]) -> tuple[list[str], list[tuple[str, ...]]]:

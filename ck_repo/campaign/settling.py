@@ -124,7 +124,18 @@ class Waiting:
         return bool(self._since)
 
     def note(self, machine: str, why: str) -> bool:
-        """Note that a machine is not ready; return whether it has waited for too long."""
+        """Note that a machine is not ready; the first and the last time are a warning.
+
+        Parameters
+        ----------
+        why
+            The reason, such as its load.
+
+        Returns
+        -------
+        bool
+            Whether it has waited for too long, and is left out.
+        """
         self._asked[machine] = now = time.monotonic()
         if machine not in self._since:
             progress.warn(f"{machine} waits up to {self._seconds:.0f} s: {why}")

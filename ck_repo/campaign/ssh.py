@@ -67,7 +67,20 @@ class Link:
         return self.host.label
 
     def start(self, scheduler: str, files: Mapping[str, str]) -> None:
-        """Have a worker started there."""
+        """Have a worker started there.
+
+        Parameters
+        ----------
+        scheduler
+            Its address, ``tls://HOST:PORT``, as the worker reaches it.
+        files
+            The cluster's certificates by name, which are sent through the connection.
+
+        Raises
+        ------
+        CKError
+            If the far end has ended; the message has the end of its log.
+        """
         order = {
             "scheduler": scheduler,
             "name": self.name,

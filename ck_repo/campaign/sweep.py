@@ -47,6 +47,23 @@ def sweep(session: Session, program: Entry, campaign: Campaign, limits: Limits, 
 
     The needs of its cells are installed first. Every run is recorded at once, so that a campaign that was stopped or killed
     continues with the interrupted run.
+
+    Parameters
+    ----------
+    limits
+        Maximum seconds of all runs and of one, and how long to wait for a quiet machine.
+    repository
+        Where experiments are recorded; `local` if empty.
+
+    Returns
+    -------
+    Outcome
+        Whether it is complete or out of time, and the number of new, earlier and remaining runs.
+
+    Raises
+    ------
+    CKError
+        If the campaign is running in another process. A run that fails is not an error.
     """
     began = time.monotonic()
     with campaign.running():

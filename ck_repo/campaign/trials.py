@@ -129,7 +129,25 @@ class Trials:
 
 
 def read_trials(folder: Path, goals: Sequence[Goal]) -> Trials | None:
-    """The trials of a campaign that may be under way, which is not changed; None if there is none."""
+    """The trials of a campaign that may be under way, which is not changed.
+
+    Parameters
+    ----------
+    folder
+        The campaign's entry.
+    goals
+        Their names select the study.
+
+    Returns
+    -------
+    Trials or None
+        None if there is no study yet.
+
+    Raises
+    ------
+    CKError
+        If Optuna is not installed.
+    """
     if not (folder / NAME).is_file():
         return None
     optuna = optional("optuna", "tune")

@@ -64,7 +64,18 @@ def tuned_options(session: Session, program: Entry, options: RunOptions) -> RunO
 
 
 def settings_for(session: Session, program: Entry, options: RunOptions) -> Settings | None:
-    """The latest settings for a run on this machine; None if there are none."""
+    """The latest settings for a run on this machine.
+
+    Parameters
+    ----------
+    options
+        The run's: model, backend and other options that were fixed in the search have to agree.
+
+    Returns
+    -------
+    Settings or None
+        None if there are none. Campaigns that cannot be read are skipped with a warning.
+    """
     latest: tuple[str, Settings] | None = None
     for entry in find(session.repositories, MODULE, tags=f"{MODULE},{TUNE}"):
         try:

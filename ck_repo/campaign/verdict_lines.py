@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ck_repo.campaign.goal import GOALS, Goal
+from ck_repo.table import pair_lines
 
 
 def verdict_lines(meta: Mapping[str, Any]) -> list[str]:
@@ -40,13 +41,12 @@ def settings_text(values: Mapping[str, Any]) -> str:
 
 def _one(goal: Goal, verdict: Mapping[str, Any]) -> list[str]:
     settings = [(str(name).removeprefix("backend_options."), value) for name, value in (verdict["values"] or {}).items()]
-    width = max((len(name) for name, _ in settings), default=0)
     interval = verdict.get("interval")
     between = "" if interval is None else f" (95 % interval {interval[0]:.3f} – {interval[1]:.3f})"
     run = "`ck run --tuned`" if goal.scenario == "offline" else f"`ck run --tuned --scenario={goal.scenario}`"
     return [
         f"goal: {goal.name}, {goal.scenario}",
-        *(f"{name.ljust(width)}  {value}" for name, value in settings),
+        *pair_lines(settings),
         f"settings: {_figures(verdict['winner'])} {goal.unit}",
         f"default:  {_figures(verdict['default'])} {goal.unit}",
         f"{verdict['ratio']:.3f} times the speed of the default choice{between}",

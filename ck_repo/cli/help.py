@@ -6,12 +6,12 @@ from ck_repo import __version__
 from ck_repo.actions import catalogue
 from ck_repo.actions.declare import Action, Option
 from ck_repo.cli.checking import COMMON
+from ck_repo.table import pair_lines
 
 
 def overview() -> list[str]:
     """Help for the command."""
     rows = [(name, catalogue.module_summary(name)) for name in catalogue.module_names()]
-    width = max(len(name) for name, _ in rows)
     return [
         f"ck {__version__}: MLPerf Inference v1.0 object detection, reproducible",
         "",
@@ -23,7 +23,7 @@ def overview() -> list[str]:
         "  ck create venv:mlperf-inference --template=mlperf-inference-1.0",
         "",
         "modules (`ck <module> --help` or `ck help <module>` lists the actions of one):",
-        *[f"  {name.ljust(width)}  {summary}" for name, summary in rows],
+        *pair_lines(rows, "  "),
         "",
         "Every action has --help with an example. Repositories are in CK_REPOS, installed things in CK_TOOLS.",
     ]
@@ -32,12 +32,11 @@ def overview() -> list[str]:
 def of_module(module: str) -> list[str]:
     """Help for a module: its actions."""
     actions = {row.name: row for row in catalogue.actions_of(module).values()}
-    width = max(len(name) for name in actions)
     return [
         f"{module}: {catalogue.module_summary(module)}",
         "",
         "actions (`ck <action> " + module + " --help` shows more):",
-        *[f"  {name.ljust(width)}  {actions[name].summary}" for name in sorted(actions)],
+        *pair_lines([(name, actions[name].summary) for name in sorted(actions)], "  "),
     ]
 
 

@@ -60,6 +60,15 @@ def plan_venv(
     ----------
     from_scratch
         Plan for an empty venv, even if there is one of that name, whose content will be discarded.
+
+    Raises
+    ------
+    ConflictError
+        If the interpreter is not in the template's range.
+    DetectError
+        If there is no such interpreter.
+    CKError
+        If there is no such template, or a component cannot be resolved.
     """
     check_name(name)
     template = read_template(template_entry(session, template_name or DEFAULT_TEMPLATE))

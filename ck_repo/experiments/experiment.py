@@ -80,7 +80,18 @@ class Recording:
         return self._home / f"{_LOCK}{uid}"
 
     def publish(self, folder: Path, meta: Mapping[str, object]) -> Entry:
-        """Publish the finished run as an entry."""
+        """Publish the finished run as an entry.
+
+        Parameters
+        ----------
+        folder
+            The run folder, which becomes the entry.
+
+        Raises
+        ------
+        ConflictError
+            If the name was taken during the run.
+        """
         if self._final.exists():
             raise ConflictError(f"{MODULE}:{self._final.name} already exists", hint="choose another name")
         write_entry(folder, self.uid, meta, module=MODULE, module_uid=module_uid(MODULE), name=self._final.name)

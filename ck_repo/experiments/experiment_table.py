@@ -13,6 +13,7 @@ from ck_repo.experiments.published_figure import Published
 from ck_repo.experiments.reasons import bound_ms, explained, loadgen_of
 from ck_repo.machine.platform import Platform
 from ck_repo.store.installed import Installed
+from ck_repo.table import pair_lines
 
 _TARGETS = ("target_qps", "target_latency_ns", "samples_per_query", "min_duration_ms", "min_query_count")
 
@@ -73,9 +74,7 @@ def performance_text(meta: ExperimentMeta) -> str:
 
 def experiment_lines(name: str, meta: ExperimentMeta) -> list[str]:
     """The main results of an experiment."""
-    rows = experiment_rows(name, meta)
-    width = max(len(key) for key, _ in rows)
-    return [f"{key.ljust(width)}  {value}" for key, value in rows]
+    return pair_lines(experiment_rows(name, meta))
 
 
 def experiment_rows(name: str, meta: ExperimentMeta) -> list[tuple[str, str]]:

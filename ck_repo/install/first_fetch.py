@@ -61,7 +61,18 @@ class FirstFetch:
         return path, digest
 
     def commit(self, url: str, name: str) -> str:
-        """The commit of a branch or tag of a git repository when the recipe was first installed."""
+        """The commit of a branch or tag of a git repository when the recipe was first installed.
+
+        Parameters
+        ----------
+        name
+            The branch or tag. The repository is asked for it once; afterwards the recorded commit is used.
+
+        Raises
+        ------
+        CKError
+            If the repository cannot be reached, or has no such branch or tag.
+        """
         place = self._place(f"git+{url}@{name}")
         with locked(place.with_suffix(".lock"), f"querying {url}"):
             if known := _read(place):

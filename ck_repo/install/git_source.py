@@ -193,6 +193,13 @@ def unproven(path: Path, commit: Commit) -> str:
     """Why a tar does not have the files of a commit; empty if it does.
 
     Every object is compared with its digest: the commit, the trees, and each file.
+
+    Parameters
+    ----------
+    path
+        The tar, whose header has the objects of git that the files do not follow from.
+    commit
+        Digest of the commit, and the folder of it that the tar contains.
     """
     try:
         with tarfile.open(path) as file:

@@ -59,6 +59,11 @@ def install_python_packages(
     -------
     str
         The installer that succeeded: ``uv`` or ``pip``.
+
+    Raises
+    ------
+    CKError
+        If both fail, or the venv lacks a requirement afterwards; the message has the cause, and `log` the output.
     """
     title = f"installing {_some(requirements)}"
     absent: list[str] = []
@@ -143,7 +148,18 @@ def missing(python: Path, requirements: Sequence[str]) -> list[str]:
 
 
 def obtainable(python: Path, requirement: str) -> bool:
-    """Whether a single requirement could be installed from a wheel into the venv of an interpreter; nothing is installed."""
+    """Whether a single requirement could be installed from a wheel into the venv of an interpreter; nothing is installed.
+
+    Parameters
+    ----------
+    requirement
+        With its version, as in PEP 508. Its dependencies are not considered.
+
+    Returns
+    -------
+    bool
+        Also False if there is no uv, or the network cannot be used.
+    """
     uv = _uv()
     words = ["--dry-run", "--no-deps", "--no-build", "--python", str(python)]
     command = [uv, "pip", "install", *words, *_offline(None), requirement]

@@ -45,7 +45,13 @@ class Refreshed:
 
 
 def refresh(session: Session, entry: Entry) -> Refreshed:
-    """Check an env entry; registered files are read again if they changed."""
+    """Check an env entry; registered files are read again if they changed.
+
+    Returns
+    -------
+    Refreshed
+        The state, and what to do if it cannot be used.
+    """
     meta = entry.meta()
     if is_stock_env(meta) or "source" not in meta:
         return _stock(entry, meta)
@@ -78,7 +84,13 @@ def _installed(env: Installed) -> Refreshed:
 
 
 def check(session: Session, entry: Entry) -> Refreshed:
-    """Compare the content of an env entry with the recorded digest, without changing anything."""
+    """Compare the content of an env entry with the recorded digest, without changing anything.
+
+    Returns
+    -------
+    Refreshed
+        The state, and what to do if it cannot be used. All content is read, unlike in `survey`.
+    """
     if not is_registered(entry.meta()):
         return refresh(session, entry)
     env = read_env(entry)

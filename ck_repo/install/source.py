@@ -91,7 +91,20 @@ def _is_url(url: str) -> bool:
 
 
 def source_of(row: Mapping[str, Any], where: object) -> Source:
-    """The source of a downloaded file in a lock; checked like a recipe's, because locks may be untrusted."""
+    """The source of a downloaded file in a lock; checked like a recipe's, because locks may be untrusted.
+
+    Parameters
+    ----------
+    row
+        ``urls``, ``sha256``, and optionally ``size`` in bytes and other digests.
+    where
+        The lock, for messages.
+
+    Raises
+    ------
+    ConfigError
+        If it has no URL or no digest, or they are invalid.
+    """
     urls = Fields(row, where).texts("urls")
     if not urls:
         raise ConfigError(f"{where}: a download has no URL", hint="the lock was edited")

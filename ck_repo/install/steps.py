@@ -104,7 +104,22 @@ class Recipe:
 
 
 def run_step(step: Fields, recipe: Recipe) -> None:
-    """Run one step of a recipe: ``download``, ``git``, ``copy``, ``move``, ``patch``, ``script`` or ``weights``."""
+    """Run one step of a recipe.
+
+    Parameters
+    ----------
+    step
+        An object with a single kind: ``download``, ``git``, ``copy``, ``move``, ``patch``, ``script`` or ``weights``.
+    recipe
+        The recipe, with the folder that its steps fill.
+
+    Raises
+    ------
+    ConfigError
+        If it has no or several kinds, unknown keys, or names that lead out of the folder.
+    CKError
+        Of the step: a failed download, another digest, a failed script.
+    """
     kinds = {
         "download": _download, "git": _git, "copy": _copy, "move": _move, "patch": _patch, "script": _script,
         "weights": _weights,
@@ -339,7 +354,13 @@ def _target(recipe: Recipe, name: str) -> Path:
 
 
 def inside(folder: Path, name: str) -> Path:
-    """The path of `name` below a folder; a name that leads out of it is refused."""
+    """The path of `name` below a folder, with links resolved.
+
+    Raises
+    ------
+    ConfigError
+        If it leads out of the folder, is in a git folder, or is not a valid file name.
+    """
     try:
         path = (folder / name).resolve()
         path.exists()

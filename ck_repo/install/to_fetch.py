@@ -64,7 +64,13 @@ def _sources(choices: Mapping[str, Choice]) -> Iterator[Source]:
 
 
 def fetch_lines(choices: Mapping[str, Choice], *, ask: bool = False) -> list[str]:
-    """A summary as text; empty if nothing is downloaded."""
+    """A summary as text; empty if nothing is downloaded.
+
+    Parameters
+    ----------
+    ask
+        Whether servers are asked for sizes that recipes do not have.
+    """
     files = to_fetch(choices, ask=ask)
     if not files:
         return []

@@ -19,10 +19,12 @@ from ck_repo.resolve.versions import range_of
 
 _TIMEOUT = 15  # s; a shim that hangs does not block the search
 _NAME = re.compile(r"python(3(\.\d+)?)?(\.exe)?")
+# like -I, which Python 2 lacks: no environment variables, no packages of the user, no modules of the working directory
+_ISOLATED = ("-E", "-s")
 _ASK = (
-    "import json, platform, sys; print(json.dumps({'version': platform.python_version(), "
-    "'implementation': platform.python_implementation(), 'machine': platform.machine(), 'path': sys.executable, "
-    "'prefix': sys.prefix}))"
+    "import sys; sys.path = [folder for folder in sys.path if folder]; import json, platform; "
+    "print(json.dumps({'version': platform.python_version(), 'implementation': platform.python_implementation(), "
+    "'machine': platform.machine(), 'path': sys.executable, 'prefix': sys.prefix}))"
 )
 
 
@@ -53,7 +55,7 @@ def ask(path: Path, *, site: bool = False) -> Interpreter | None:
     site
         Start it with the environment's packages, so that the prefix is that of its venv.
     """
-    command = [str(path), "-I", *([] if site else ["-S"]), "-c", _ASK]
+    command = [str(path), *_ISOLATED, *([] if site else ["-S"]), "-c", _ASK]
     try:
         row = json.loads(capture(command, child_environment(), timeout=_TIMEOUT).output)
         return Interpreter(
@@ -93,9 +95,7 @@ def _places() -> Iterator[Path]:
     yield base
     folders = [Path(row) for row in os.environ.get("PATH", "").split(os.pathsep) if row]
     folders += [Path("/usr/bin"), Path("/usr/local/bin"), Path("/opt/homebrew/bin")]
-    home = Path(os.path.expanduser("~"))
-    pyenv = Path(os.environ.get("PYENV_ROOT") or home / ".pyenv")
-    for versions in (pyenv / "versions", home / ".local/share/uv/python"):
+    for versions in _folders_of_versions():
         if versions.is_dir():
             folders += sorted(row / "bin" for row in versions.iterdir())
     for folder in folders:
@@ -105,6 +105,16 @@ def _places() -> Iterator[Path]:
             yield from sorted(row for row in folder.iterdir() if _NAME.fullmatch(row.name))
         except OSError:
             continue
+
+
+def _folders_of_versions() -> Iterator[Path]:
+    """The folders in which version managers have a folder for each Python."""
+    home = Path(os.path.expanduser("~"))
+    shared = Path(os.environ.get("XDG_DATA_HOME") or home / ".local/share")
+    yield Path(os.environ.get("PYENV_ROOT") or home / ".pyenv") / "versions"
+    yield Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or shared / "uv/python")
+    yield Path(os.environ.get("MISE_DATA_DIR") or shared / "mise") / "installs/python"
+    yield Path(os.environ.get("ASDF_DATA_DIR") or home / ".asdf") / "installs/python"
 
 
 def find_interpreter(wanted: str, registered: Iterable[Path] = ()) -> Interpreter:

@@ -103,7 +103,20 @@ def _wheel_tags(path: Path) -> str:
 
 
 def altered_files(python: Path, name: str) -> list[str]:
-    """Files of a package that are missing, or differ from its RECORD."""
+    """Files of a package that are missing, or differ from its RECORD.
+
+    Parameters
+    ----------
+    python
+        The interpreter of the venv.
+    name
+        The normalized name of the package.
+
+    Returns
+    -------
+    list of str
+        Paths as in RECORD, relative to site-packages. Files without a digest are not compared.
+    """
     altered = []
     for info, own, _ in _metadata_folders(python):
         if own == name:

@@ -51,6 +51,15 @@ def detect(soft: Entry, path: Path, options: Mapping[str, str], networks: Mappin
         detect soft --help`; ``inside``: for a data set from another user's experiment, see `Wanted`.
     networks
         The networks to recognise; the benchmark's own by default.
+
+    Raises
+    ------
+    DetectError
+        If the path does not have what the soft entry detects.
+    ConfigError
+        If the soft entry is invalid.
+    UsageError
+        If an option does not fit, or the name is invalid.
     """
     fields = Fields(soft.meta(), soft.path / META)
     kind = fields.needed("detect")
@@ -82,6 +91,11 @@ def python_package(soft: Entry, venv: str, have: Mapping[str, str] | None) -> tu
         Name of the venv, for messages.
     have
         The packages of the venv; None if there is no such venv.
+
+    Raises
+    ------
+    DetectError
+        If there is no venv, or it has none of the packages.
     """
     fields = Fields(soft.meta(), soft.path / META)
     if have is None:
@@ -158,7 +172,20 @@ def _python(path: Path, kind: str, options: Mapping[str, str]) -> Installed:
 
 
 def register(session: Session, found: Installed, extra_tags: Sequence[str]) -> Entry:
-    """Write the env entry. Registering the same file again replaces its old entry."""
+    """Write the env entry. Registering the same file again replaces its old entry.
+
+    Parameters
+    ----------
+    found
+        The content, from `detect`.
+    extra_tags
+        Added to those of the soft entry.
+
+    Raises
+    ------
+    ConflictError
+        If the name that the user gave is taken by another registration.
+    """
     envs = find(session.repositories, "env", repository=LOCAL)
     env = replace(
         found,

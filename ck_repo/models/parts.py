@@ -66,7 +66,18 @@ def installed_parts(path: Path, kind: str) -> tuple[str, ...]:
 
 
 def digest_of_model(path: Path, parts: Sequence[str]) -> str:
-    """The digest of a model file and its parts by name; without parts that of the file."""
+    """The digest of a model file and its parts by name; without parts that of the file.
+
+    Parameters
+    ----------
+    parts
+        Names relative to the folder of the file.
+
+    Raises
+    ------
+    OSError
+        If a part is missing.
+    """
     own = of_file(path)
     return of_value([own, {name: of_file(path.parent / name) for name in parts}]) if parts else own
 

@@ -26,7 +26,22 @@ class LacksError(Exception):
 
 
 def read_interface(path: Path, read: Callable[[mmap.mmap], Interface], what: str, hint: str) -> Interface:
-    """Read a file's interface with `read`; if the file is not `what`, the error says so, with the hint."""
+    """Read a file's interface.
+
+    Parameters
+    ----------
+    read
+        Reads it from the mapped file.
+    what
+        The expected kind of file, for the message.
+    hint
+        What to do if it is not.
+
+    Raises
+    ------
+    DetectError
+        If the file is damaged, of another kind, or lacks a required part.
+    """
     try:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return read(data)
@@ -38,7 +53,23 @@ def read_interface(path: Path, read: Callable[[mmap.mmap], Interface], what: str
 
 
 def varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:
-    """A number, and the position after it."""
+    """Read a number of up to 64 bits; the format is protobuf's.
+
+    Parameters
+    ----------
+    at, end
+        Positions of its first byte, and of the end of the message.
+
+    Returns
+    -------
+    value, position : int
+        The number, and the position after it.
+
+    Raises
+    ------
+    DamagedError
+        If the message ends before it, or it is longer.
+    """
     value = shift = 0
     while at < end:
         byte = data[at]
@@ -53,7 +84,23 @@ def varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:
 
 
 def fields(data: mmap.mmap, span: Span) -> Iterator[tuple[int, int, Span]]:
-    """(field number, value if it is a number, range of its bytes) of every field of a message."""
+    """The fields of a message.
+
+    Parameters
+    ----------
+    span
+        Begin and end of the message in the file, bytes.
+
+    Yields
+    ------
+    number, value, span
+        Field number, value if it is a number (else 0), and the range of its bytes.
+
+    Raises
+    ------
+    DamagedError
+        If a field leads out of the message, or has an unknown type.
+    """
     at, end = span
     while at < end:
         tag, at = varint(data, at, end)

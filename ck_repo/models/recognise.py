@@ -105,7 +105,17 @@ def resolve(row: DeclaredProfile, own: Profile, interface: Interface) -> Profile
 
 
 def adapt(row: DeclaredProfile, own: Profile, interface: Interface) -> Profile:
-    """A profile completed with the fields that the file determines: side, layout, type of the input."""
+    """A profile completed with the fields that the file determines.
+
+    Parameters
+    ----------
+    row
+        The declared profile, which lists the fields that may follow from the file: ``side``, ``layout`` and ``dtype``.
+    own
+        Its values.
+    interface
+        Names, shapes and types of the file's inputs and outputs. Without a single image input nothing is changed.
+    """
     given = image_input(own, interface)
     if given is None:
         return own

@@ -20,7 +20,18 @@ _ALIGNMENT = 8  # alignment of the numbers, as the format requires
 
 
 def write_safetensors(source: TorchFile, path: Path) -> None:
-    """Copy the weights of a PyTorch file."""
+    """Copy the weights of a PyTorch file.
+
+    Parameters
+    ----------
+    source
+        The weights, which are copied one after another; names, shapes and types stay as they are.
+
+    Raises
+    ------
+    CKError
+        If the content of a weight cannot be read.
+    """
     header, at = {}, 0
     for name, weight in source.weights.items():
         size = prod(weight.shape) * ITEM_BYTES[weight.dtype]

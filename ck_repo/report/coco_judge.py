@@ -36,7 +36,22 @@ class Judge(COCOeval):  # type: ignore[misc]
         return super().computeIoU(imgId, catId) if self._gts.get((imgId, catId)) else []
 
     def evaluateImg(self, imgId: int, catId: int, aRng: Sequence[float], maxDet: int) -> dict[str, Any] | None:
-        """The matches in an image, as COCOeval's method returns them."""
+        """The matches in an image, as COCOeval's method returns them.
+
+        Parameters
+        ----------
+        aRng
+            Minimum and maximum area, square pixels; objects and unmatched detections of other areas are ignored.
+        maxDet
+            Maximum number of detections, the highest scores first.
+
+        Returns
+        -------
+        dict or None
+            ``dtMatches`` (IoUs, detections) and ``gtMatches`` (IoUs, objects) have ids, 0 for none; ``dtIgnore`` and
+            ``gtIgnore`` what
+            does not count. None if the image has neither.
+        """
         objects, found = self._gts.get((imgId, catId)) or [], self._dts.get((imgId, catId)) or []
         if not objects and not found:
             return None

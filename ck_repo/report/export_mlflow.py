@@ -27,6 +27,11 @@ def log_runs(subjects: Sequence[Subject], address: str, experiment: str) -> list
     -------
     list of str
         The ids of the runs.
+
+    Raises
+    ------
+    StorageError
+        If the folder or the server refuses the runs.
     """
     os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # the user requested a folder
     from mlflow.exceptions import MlflowException

@@ -45,7 +45,18 @@ class Calibration:
 
 
 def confusion(truth: Truth, found: Detections, scores: Scores) -> Confusion:
-    """Assign detections above a score of 0.3 to objects of any class, the highest scores first, each object once."""
+    """Assign detections to objects of any class, the highest scores first, each object once.
+
+    Parameters
+    ----------
+    found
+        Detections; those with a score below `SCORE`, and those in crowds, are ignored.
+
+    Returns
+    -------
+    Confusion
+        Counts (classes + 1, classes + 1): by class of the object, then of the detection; the last one is none.
+    """
     categories = scores.categories
     number = {category: at for at, category in enumerate(categories)}
     none = len(categories)
@@ -93,7 +104,18 @@ def _by_image(images: Integers, rows: Integers) -> dict[int, Integers]:
 
 
 def iou(one: Floats, other: Floats) -> Floats:
-    """Intersection over union of all pairs of boxes [x, y, width, height]."""
+    """Intersection over union of all pairs of boxes.
+
+    Parameters
+    ----------
+    one, other
+        (n, 4) and (m, 4): x, y, width, height.
+
+    Returns
+    -------
+    ndarray
+        float64 (n, m), from 0 to 1; 0 for empty boxes.
+    """
     corner = np.maximum(one[:, None, :2], other[None, :, :2])
     end = np.minimum((one[:, :2] + one[:, 2:])[:, None], (other[:, :2] + other[:, 2:])[None])
     common = np.prod(np.clip(end - corner, 0, None), axis=2)
@@ -103,7 +125,15 @@ def iou(one: Floats, other: Floats) -> Floats:
 
 
 def calibration(found: Detections, scores: Scores) -> Calibration:
-    """How often detections with a score are correct."""
+    """How often detections with a score are correct.
+
+    Returns
+    -------
+    Calibration
+        For each of `BINS` equal ranges of scores from 0 to 1: number of detections, mean score, and share that matched an
+        object
+        at an IoU of 0.5. Those in crowds are ignored.
+    """
     counted = scores.state != IGNORED
     values, right = found.score[counted], scores.state[counted] == MATCHED
     at = np.clip((values * BINS).astype(np.int64), 0, BINS - 1)

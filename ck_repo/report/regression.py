@@ -56,6 +56,11 @@ def judge(new: Sequence[Subject], old: Sequence[Subject], tolerance: float, map_
         Relative loss of speed, 0–1.
     map_tolerance
         Absolute loss of mAP, 0–1.
+
+    Raises
+    ------
+    UsageError
+        If the runs have figures of different units.
     """
     units = {each.figures.unit for each in (*new, *old) if each.figures.value is not None}
     if len(units) > 1:

@@ -52,7 +52,24 @@ class Scores:
     def average(self, category: int | None = None, size: str = "all", iou: float | None = None) -> float | None:
         """AP as in pycocotools: the mean of the precisions over recall, and over IoUs and categories if none is given.
 
-        None where there is no object.
+        Parameters
+        ----------
+        category
+            Its id.
+        size
+            One of `SIZES`, by the object's area.
+        iou
+            One of `IOUS`, 0.5 to 0.95.
+
+        Returns
+        -------
+        float or None
+            From 0 to 1; None where there is no object.
+
+        Raises
+        ------
+        ValueError
+            If category, size or IoU is another one.
         """
         part = self.precision if iou is None else self.precision[[IOUS.index(iou)]]
         part = part[..., SIZES.index(size)]
@@ -67,7 +84,13 @@ class Scores:
 
 
 def score(truth: Truth, found: Detections) -> Scores:
-    """Score detections against annotations."""
+    """Score detections against annotations, in several processes if there are many detections.
+
+    Returns
+    -------
+    Scores
+        As pycocotools' COCOeval for boxes, with a maximum of 100 detections in an image.
+    """
     categories = sorted(truth.categories)
     workers = min(os.cpu_count() or 1, len(categories), 8) if len(found) >= _WORTH_SHARING else 1
     shares = _shares(categories, found, workers)

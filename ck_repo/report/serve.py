@@ -63,7 +63,18 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
 
 def server_of(folder: Path, port: int = 0) -> http.server.ThreadingHTTPServer:
-    """A server for a site on the loopback interface; any free port if `port` is 0."""
+    """A server for a site on the loopback interface.
+
+    Parameters
+    ----------
+    port
+        0 for any free one.
+
+    Raises
+    ------
+    OSError
+        If the port is taken.
+    """
     keeper = Keeper(folder)
     handler = type("Handler", (_Handler,), {"keeper": keeper})
     return http.server.ThreadingHTTPServer(("127.0.0.1", port), lambda *arguments: handler(*arguments, directory=str(folder)))

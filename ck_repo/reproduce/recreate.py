@@ -42,7 +42,18 @@ class Recreated:
 
 
 def interpreter_for(lock: Lock, wanted: str = "") -> Interpreter:
-    """The Python for a lock: the requested one, else one with the lock's minor version, preferably the same patch."""
+    """The Python for a lock: the requested one, else one with the lock's minor version, preferably the same patch.
+
+    Parameters
+    ----------
+    wanted
+        A version, a range or a path; see `find_interpreter`.
+
+    Raises
+    ------
+    DetectError
+        If there is none.
+    """
     if wanted:
         return find_interpreter(wanted)
     try:

@@ -167,7 +167,13 @@ def replay(
 
 
 def options_of(lock: Lock, experiment: Entry) -> RunOptions:
-    """The options of an experiment."""
+    """The options of an experiment, without those that are only valid on their machine.
+
+    Raises
+    ------
+    ConfigError
+        If the lock has an option or value that this version does not support.
+    """
     known = {option.name: option for option in RUN_OPTIONS}
     unknown = sorted(set(lock.options) - set(known))
     if unknown:

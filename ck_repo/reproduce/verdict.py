@@ -15,6 +15,7 @@ from ck_repo.experiments.interval import geometric_interval
 from ck_repo.experiments.meta import ExperimentMeta
 from ck_repo.reproduce.difference import Difference
 from ck_repo.store.plain_file import UnreadableError, flaw, read_plain
+from ck_repo.table import pair_lines
 
 _LOG = "accuracy/mlperf_log_accuracy.json"
 _ORDER = ("accuracy", "performance")
@@ -202,5 +203,4 @@ def verdict_lines(verdict: Verdict) -> list[str]:
         text = f"{speed.ratio:.3f} times the recorded speed{spread} ({speed.recorded:.5g} → {speed.here:.5g} {speed.unit}"
         rows.append(("performance", text + f", {len(speed.values)} run{'s' if len(speed.values) > 1 else ''})"))
     rows += [("differs" if number == 0 else "", str(row)) for number, row in enumerate(verdict.differences)]
-    width = max(len(name) for name, _ in rows)
-    return [f"{name.ljust(width)}  {text}" for name, text in rows]
+    return pair_lines(rows)

@@ -23,7 +23,18 @@ def is_version(tag: str) -> bool:
 
 
 def range_of(text: str, where: str) -> SpecifierSet:
-    """Parse a range; a bare version means exactly that one."""
+    """Parse a range; a bare version means exactly that one.
+
+    Parameters
+    ----------
+    where
+        Where it stands, for the message.
+
+    Raises
+    ------
+    ConfigError
+        If it is not a version range of PEP 440.
+    """
     text = text.strip()
     if text and text[0].isdigit():
         text = f"=={text}"
@@ -34,7 +45,18 @@ def range_of(text: str, where: str) -> SpecifierSet:
 
 
 def satisfies(version: str, wanted: str, where: str = "version") -> bool:
-    """Whether a version is in a range; an invalid version is only in the empty range."""
+    """Whether a version is in a range; an invalid version is only in the empty range.
+
+    Parameters
+    ----------
+    where
+        Where the range stands, for the message.
+
+    Raises
+    ------
+    ConfigError
+        If the range is invalid.
+    """
     if not wanted:
         return True
     try:
@@ -44,8 +66,24 @@ def satisfies(version: str, wanted: str, where: str = "version") -> bool:
 
 
 def joined(ranges: Iterable[tuple[str, str]], what: str) -> str:
-    """The range that all of `ranges` (range, requester) allow; pins that exclude each other are an error.
+    """The range that all of `ranges` allow.
 
+    Parameters
+    ----------
+    ranges
+        Range and requester.
+    what
+        What the versions are of, for messages.
+
+    Raises
+    ------
+    ConfigError
+        If a range is invalid.
+    ConflictError
+        If one pins a version that another excludes.
+
+    Examples
+    --------
     >>> joined([(">=1.2", "a"), ("<2", "b")], "numpy")
     '<2,>=1.2'
     """

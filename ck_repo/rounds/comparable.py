@@ -30,7 +30,20 @@ class Comparison:
 
 
 def compare_rules(one: Round, other: Round, scenario: str, benchmark: str = "") -> Comparison:
-    """Compare the rules of two rounds for a scenario."""
+    """Compare the rules of two rounds for a scenario.
+
+    Parameters
+    ----------
+    scenario
+        Its name, in any case.
+    benchmark
+        The benchmark, because some have rules of their own; empty for those of all.
+
+    Returns
+    -------
+    Comparison
+        Whether results are comparable; the differences that prevent it, or else those that are worth a remark.
+    """
     if one.name == other.name:
         return Comparison(True, ())
     rules = [round_.find_scenario(scenario, benchmark if benchmark in round_.benchmarks else "") for round_ in (one, other)]

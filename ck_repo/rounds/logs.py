@@ -53,7 +53,18 @@ def read_text(path: Path, inside: Path | None = None, maximum: int = MAXIMUM) ->
 
 
 def read_detail(path: Path, inside: Path | None = None) -> Detail:
-    """Read mlperf_log_detail.txt of ``:::MLLOG`` events; see `read_text` for `inside`."""
+    """Read mlperf_log_detail.txt of ``:::MLLOG`` events.
+
+    Parameters
+    ----------
+    inside
+        See `read_text`.
+
+    Raises
+    ------
+    UnreadableError
+        If there is no regular file inside the folder. Invalid lines are no error: `Detail.broken` has them.
+    """
     text, flaw = read_utf8(path, inside)
     found = parse_detail(text, parse_json)
     if flaw and flaw != MARKED:
@@ -62,12 +73,39 @@ def read_detail(path: Path, inside: Path | None = None) -> Detail:
 
 
 def read_summary(path: Path, inside: Path | None = None) -> dict[str, str]:
-    """The lines ``key : value`` of mlperf_log_summary.txt; the first of equal keys counts."""
+    """The lines ``key : value`` of mlperf_log_summary.txt; the first of equal keys counts.
+
+    Parameters
+    ----------
+    inside
+        See `read_text`.
+
+    Raises
+    ------
+    UnreadableError
+        If there is no regular file inside the folder.
+    """
     return parse_summary(read_text(path, inside))
 
 
 def read_utf8(path: Path, inside: Path | None = None, maximum: int = MAXIMUM) -> tuple[str, str]:
-    """Read a text that should be UTF-8 without a byte order mark; also return why it is not. See `read_text`."""
+    """Read a text that should be UTF-8 without a byte order mark.
+
+    Parameters
+    ----------
+    inside, maximum
+        See `read_text`.
+
+    Returns
+    -------
+    text, flaw : str
+        The text, and why it is not as it should be; empty if it is.
+
+    Raises
+    ------
+    UnreadableError
+        If there is no regular file of at most that size inside the folder.
+    """
     content = path.read_bytes() if inside is None else read_plain(inside, path, maximum=maximum)
     if any(content.startswith(mark) for mark, _ in _BOMS):
         return read_text(path, inside, maximum), MARKED if content.startswith(codecs.BOM_UTF8) else "it is UTF-16"
@@ -105,7 +143,18 @@ class Accuracy:
 
 
 def read_accuracy(path: Path, inside: Path | None = None) -> Accuracy:
-    """Read accuracy.txt: the last mAP before the file has both mAP and hash, as in the rounds' checkers."""
+    """Read accuracy.txt: the last mAP before the file has both mAP and hash, as in the rounds' checkers.
+
+    Parameters
+    ----------
+    inside
+        See `read_text`.
+
+    Returns
+    -------
+    Accuracy
+        mAP in percent; None if there is none, or it is infinite.
+    """
     text, flaw = read_utf8(path, inside)
     figure, digest = "", ""
     for line in lines_of(f"\ufeff{text}" if flaw == MARKED else text):  # a mark hides what the first line begins with
@@ -138,7 +187,18 @@ _RECORD = re.compile(
 
 
 def read_samples(path: Path, inside: Path | None = None) -> Iterator[LoggedSample]:
-    """The complete records of mlperf_log_accuracy.json, which may have been truncated in the middle for submission."""
+    """The complete records of mlperf_log_accuracy.json, which may have been truncated in the middle for submission.
+
+    Parameters
+    ----------
+    inside
+        See `read_text`.
+
+    Yields
+    ------
+    LoggedSample
+        In the order of the file, which is read in blocks: memory does not grow with its size.
+    """
     with opened(inside or path.parent.resolve(), path if inside else path.name, maximum=_LARGEST_LOG) as content:
         file = io.TextIOWrapper(content, encoding="latin-1")
         rest = ""

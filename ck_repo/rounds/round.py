@@ -92,7 +92,15 @@ class Round:
         return self._scenarios[benchmark]
 
     def find_scenario(self, name: str, benchmark: str = _ANY) -> Scenario | None:
-        """The scenario with this name, in any case; None if the round has none."""
+        """The scenario with this name; None if the round has none.
+
+        Parameters
+        ----------
+        name
+            In any case.
+        benchmark
+            The benchmark whose bounds it has, as far as they differ.
+        """
         return self._scenarios[benchmark].get(name.lower())
 
     def scenario(self, name: str, benchmark: str = _ANY) -> Scenario:

@@ -226,7 +226,13 @@ def read_scenario(key: str, row: Fields, benchmark: str) -> Scenario:
 
 
 def needed_number(row: Fields, key: str) -> float:
-    """A required number."""
+    """A required number.
+
+    Raises
+    ------
+    ConfigError
+        If it is missing, or is not a finite number.
+    """
     value = row.number(key)
     if value is None:
         raise row.error(key, None, "a finite number")
@@ -234,7 +240,13 @@ def needed_number(row: Fields, key: str) -> float:
 
 
 def needed_integer(row: Fields, key: str) -> int:
-    """A required integer."""
+    """A required integer.
+
+    Raises
+    ------
+    ConfigError
+        If it is missing, or is not an integer.
+    """
     value = row.whole(key)
     if value is None:
         raise row.error(key, None, "an integer")
@@ -242,7 +254,18 @@ def needed_integer(row: Fields, key: str) -> int:
 
 
 def one_of(row: Fields, key: str, known: tuple[str, ...], default: str = "") -> str:
-    """One of the allowed words."""
+    """One of the allowed words.
+
+    Parameters
+    ----------
+    default
+        The value of a missing key.
+
+    Raises
+    ------
+    ConfigError
+        If it is another word; the message lists the allowed ones.
+    """
     value = row.text(key, default)
     if value not in known:
         raise row.error(key, value, f"one of {', '.join(known)}")

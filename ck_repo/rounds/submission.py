@@ -212,7 +212,18 @@ def _folders(root: Path, path: Path) -> list[str]:
 
 
 def read_result(round_: Round, place: Place) -> Result:
-    """Read all files of a result; missing and broken ones are reported as remarks."""
+    """Read all files of a result; missing and broken ones are reported as remarks.
+
+    Parameters
+    ----------
+    place
+        Where it is in the tree.
+
+    Returns
+    -------
+    Result
+        Its figures: the value in the scenario's unit, mAP in percent, the 99th percentile in ms.
+    """
     found = Result(round_, place)
     found.description = _object(place.system_file, found)
     scenario = round_.find_scenario(place.scenario)

@@ -47,7 +47,13 @@ class Setting:
             return None
 
     def concerns(self, round_: Round, scenario: str) -> bool:
-        """Whether the setting applies to a scenario: its own, any, or an unknown one."""
+        """Whether the setting applies to a scenario: its own, any, or an unknown one.
+
+        Parameters
+        ----------
+        scenario
+            The name in the round, such as ``SingleStream``.
+        """
         named = round_.find_scenario(self.scenario)
         return named is None or named.name == scenario
 

@@ -16,6 +16,7 @@ from ck_repo.models.profiles import Profile
 from ck_repo.session import Session
 from ck_repo.store.query import TagQuery
 from ck_repo.store.search import find
+from ck_repo.table import pair_lines
 
 _ONLY_WITH = {"fill": ("resize", "letterbox"), "placed": ("resize", "letterbox"), "labels_per_box": ("classes", "")}
 
@@ -138,8 +139,7 @@ def _field_lines(rows: Sequence[InterfaceField], own: Profile, model: Mapping[st
     idle = {name for name, (key, value) in _ONLY_WITH.items() if values[key] != value}
     idle |= {"nms_iou", "nms_candidates"} if own.nms == "none" else set()
     shown = {name: value for name, value in shown.items() if name not in idle}
-    width = max(map(len, shown))
-    return [f"  {name.ljust(width)}  {_text(value)}" for name, value in shown.items() if value not in (None, "", [])]
+    return pair_lines([(name, _text(value)) for name, value in shown.items() if value not in (None, "", [])], "  ")
 
 
 def _text(value: Any) -> str:

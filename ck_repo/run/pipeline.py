@@ -77,6 +77,13 @@ def run_repeatedly(
         Alias of the experiment, if there is only one.
     more
         As for `execute`.
+
+    Raises
+    ------
+    UsageError
+        If there is a name for several runs.
+    RunError
+        If the device is not available, or a run fails; earlier ones are recorded.
     """
     check_device(options)
     if name and repetitions > 1:

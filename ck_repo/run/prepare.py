@@ -86,6 +86,13 @@ def prepare(
         ``experiment:UID`` for a replay of that experiment: components that came with it are included.
     pinned
         Words that select a dependency, instead of the tags from the options.
+
+    Raises
+    ------
+    UsageError
+        If an option does not fit the backend, the model or the rules.
+    CKError
+        If a dependency cannot be resolved.
     """
     if options.backend == AUTO:
         raise UsageError(f"--backend={AUTO} is for `ck run`", hint="name a backend, or search one with `ck tune`")

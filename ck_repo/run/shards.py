@@ -106,6 +106,22 @@ def answer_part(
     """Answer a part of an accuracy run here; `FILES` are in `folder` then.
 
     The batch is that of the options, or 1: a measured one could differ from shard to shard, and the batches with it.
+
+    Parameters
+    ----------
+    start
+        Starts the harness.
+    folder
+        Where it runs; what is there is removed.
+    stopped
+        Called now and then; the harness is ended if it returns True.
+
+    Raises
+    ------
+    UsageError
+        If the program's harness does not support parts.
+    CKError
+        If the harness fails.
     """
     shutil.rmtree(folder, ignore_errors=True)  # an earlier attempt
     folder.mkdir(parents=True)

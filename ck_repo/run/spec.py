@@ -113,6 +113,15 @@ def loadgen_settings(options: RunOptions, rules: Rules) -> LoadGenSettings:
     The order in which LoadGen 4.1.30 issues samples is only that of v1.0 with a minimum query count of 0. An official run
     therefore reaches the round's minimum by its duration, and the result is checked for it. A scenario with all samples in one
     query has the same order with the minimum set.
+
+    Parameters
+    ----------
+    options
+        ``seconds``, ``target_qps``, ``target_latency`` (ms) and ``samples_per_query`` override the scenario's values, as far as
+        an
+        official run may.
+    rules
+        The rules of a benchmark in a round.
     """
     row = rules.scenario(options.scenario)
     seconds = options.seconds if options.seconds is not None else DEFAULT_SECONDS

@@ -10,6 +10,7 @@ from typing import Any
 from ck_repo.errors import CKError, UsageError
 from ck_repo.store.entry import META, Entry, read_json_object
 from ck_repo.store.fields import Fields
+from ck_repo.table import pair_lines
 
 _FILE = re.compile(r"ckp-(?P<point>[0-9a-f]{16})\.(?:(?P<repetition>[0-9]{4})\.)?")  # ckp-POINT.0001.json, ckp-POINT.flat.json
 _SHOWN = 12  # maximum characteristics of a point that are printed
@@ -132,8 +133,7 @@ def experiment_lines(experiment: StockExperiment) -> list[str]:
         *experiment.about.items(),
         ("points", str(len(experiment.uids))),
     ]
-    width = max(len(key) for key, _ in rows)
-    lines = [f"{key.ljust(width)}  {value}".rstrip() for key, value in rows]
+    lines = pair_lines(rows)
     for number, point in enumerate(experiment.points()):
         if number == _SHOWN:
             lines += ["", f"{len(experiment.uids) - _SHOWN} more points: --out=json lists them all"]

@@ -39,6 +39,13 @@ def pack_entries(
     ----------
     more
         Additional files, by their names in the archive.
+
+    Raises
+    ------
+    NotFoundError
+        If there are no entries.
+    ConflictError
+        If two have the same name in the archive, or the file exists.
     """
     if not entries:
         raise NotFoundError("nothing to pack: no entry matches")
@@ -71,7 +78,23 @@ def _alias_of(path: Path) -> str:
 
 
 def pack_repository(row: Repository, output: Path, *, overwrite: bool = False) -> int:
-    """Pack a repository, including .ckr.json, into the zip file `output`, without the entries that belong to this machine."""
+    """Pack a repository, including .ckr.json, without the entries that belong to this machine.
+
+    Parameters
+    ----------
+    output
+        The zip file.
+
+    Returns
+    -------
+    int
+        Number of files in it.
+
+    Raises
+    ------
+    CKError
+        If the file exists and `overwrite` is not set, or it cannot be written.
+    """
     rows = {path.relative_to(row.path).as_posix(): path for path in _files(row.path, levels=2)}
     return _pack({name: path for name, path in rows.items() if name.split("/")[0] not in _OF_THIS_MACHINE}, output, overwrite)
 
@@ -131,6 +154,18 @@ def refuse_other_machine(archive: Path, folder: Path) -> None:
     """Refuse a repository with venvs, installed packages or registrations, which refer to folders of another machine.
 
     Their programs would run here as trusted ones.
+
+    Parameters
+    ----------
+    archive
+        For the message.
+    folder
+        The unpacked repository.
+
+    Raises
+    ------
+    ArchiveError
+        If it has a module of this kind.
     """
     for path in sorted(folder.iterdir()):
         if canonical_module(path.name.lower()) in _OF_THIS_MACHINE:
@@ -141,7 +176,20 @@ def refuse_other_machine(archive: Path, folder: Path) -> None:
 
 
 def refuse_double_uids(archive: Path, folder: Path) -> None:
-    """Refuse a repository in which two entries of a module have the same UID, as one could replace the other."""
+    """Refuse a repository in which two entries of a module have the same UID, as one could replace the other.
+
+    Parameters
+    ----------
+    archive
+        For the message.
+    folder
+        The unpacked repository.
+
+    Raises
+    ------
+    ArchiveError
+        If there are two; the message names both.
+    """
     seen: dict[tuple[str, str], str] = {}
     for path in sorted(folder.glob("*/*/" + META)):
         entry = path.parents[1]

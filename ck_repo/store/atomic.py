@@ -58,7 +58,20 @@ def storage_error(error: OSError, doing: str = "") -> StorageError | None:
 
 
 def refuse_full(folder: Path, doing: str) -> None:
-    """Raise if the disk of `folder` is full, because the program that failed to write there may not report it."""
+    """Raise if a disk is full, because the program that failed to write there may not report it.
+
+    Parameters
+    ----------
+    folder
+        A folder on the disk; if it does not exist, the nearest parent that does counts.
+    doing
+        What failed, for the message.
+
+    Raises
+    ------
+    DiskFullError
+        If there is no free space, or no free inode.
+    """
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     with suppress(OSError):

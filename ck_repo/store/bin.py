@@ -74,9 +74,19 @@ def days() -> float:
 
 
 def discard(repository: Repository, entry: Entry) -> bool:
-    """Remove an entry; return whether it can be restored.
+    """Remove an entry.
 
-    It cannot if removed entries are not kept, if it is larger than the free space, or if the bin is on another disk.
+    Returns
+    -------
+    bool
+        Whether it can be restored. It cannot if removed entries are not kept, if it is larger than the free space, or if the
+        bin is
+        on another disk.
+
+    Raises
+    ------
+    CKError
+        If it is gone, or cannot be removed.
     """
     size = _size(entry.path)
     if not _may_keep(repository, entry, size):

@@ -48,7 +48,13 @@ class Fields:
         return key in self._content
 
     def text(self, key: str, default: str = "") -> str:
-        """A string; a number is converted."""
+        """A string; a number is converted.
+
+        Raises
+        ------
+        ConfigError
+            If it is of another type.
+        """
         value = self._content.get(key, default)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise self.error(key, value, "a text")
@@ -61,7 +67,13 @@ class Fields:
         return self.text(key)
 
     def whole(self, key: str, default: int | None = None) -> int | None:
-        """An integer."""
+        """An integer; `default` if the key is missing.
+
+        Raises
+        ------
+        ConfigError
+            If it is of another type, also a number such as 1.0.
+        """
         value = self._content.get(key, default)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
             raise self.error(key, value, "an integer")
@@ -80,7 +92,13 @@ class Fields:
         return float(value)
 
     def flag(self, key: str, default: bool = False) -> bool:
-        """True or false; also CK's "yes" and "no"."""
+        """True or false; also CK's "yes" and "no".
+
+        Raises
+        ------
+        ConfigError
+            If it is something else.
+        """
         value = self._content.get(key, default)
         if isinstance(value, str) and value.lower() in ("yes", "no"):
             return value.lower() == "yes"

@@ -66,7 +66,18 @@ class Filler:
             pass
 
     def file(self, name: str, source: IO[bytes], *, executable: bool = False) -> None:
-        """Write a file from a stream; replace an existing one."""
+        """Write a file from a stream; replace an existing one.
+
+        Parameters
+        ----------
+        name
+            Path in the folder, with slashes.
+
+        Raises
+        ------
+        RefusedError
+            If the path is invalid, or all files together exceed the maximum size.
+        """
         path = PurePosixPath(name)
         with self._opened(path.parent.parts) as folder:
             _make_way(path.name, folder)
@@ -79,7 +90,18 @@ class Filler:
                     sink.write(block)
 
     def hard_link(self, name: str, target: str) -> None:
-        """Rename a file that was written."""
+        """Give a file that was written a second name.
+
+        Parameters
+        ----------
+        name, target
+            Paths in the folder, with slashes: the new one, and that of the file.
+
+        Raises
+        ------
+        RefusedError
+            If `target` is not a regular file of the folder.
+        """
         path, other = PurePosixPath(name), PurePosixPath(target)
         with self._opened(path.parent.parts) as folder, self._opened(other.parent.parts, make=False) as there:
             try:

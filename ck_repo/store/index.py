@@ -218,7 +218,18 @@ class _Difference(NamedTuple):
 
 
 def change_times(folder: str, names: Sequence[str]) -> array[int]:
-    """The change time of every entry's meta.json, in ns: -1 if there is none, 0 if it is too recent to be reliable."""
+    """The state of every entry's meta.json, which changes with the file.
+
+    Parameters
+    ----------
+    names
+        Folders of the entries in `folder`.
+
+    Returns
+    -------
+    array of int64
+        Change time in ns, combined with the inode; -1 if there is no file, and 0 if the change is too recent to be reliable.
+    """
     stat, times = os.stat, array("q")
     sure = time.time_ns() - _TICK_NS
     base = None

@@ -343,7 +343,18 @@ def remove_folder(path: Path) -> None:
 
 @contextmanager
 def scratch_folder(parent: Path, name: str) -> Iterator[Path]:
-    """A new temporary folder ``.NAME.…`` in `parent`, which is created if necessary."""
+    """A new temporary folder ``.NAME.…``, which is removed after the block.
+
+    Parameters
+    ----------
+    parent
+        Where it is made; it is created if necessary.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be made.
+    """
     with working() as work:
         with storage_errors(f"writing to {parent}"):
             path = work.temporary(parent, f".{name}")

@@ -75,7 +75,22 @@ def staged(folder: Path) -> Iterator[Path]:
 
 
 def publish(repository: Repository, module: str, staging: Path, folder: Path, uid: str, *, replace: bool = False) -> Entry:
-    """Rename a staged entry to its final name; one that is replaced exists until then, and is then in `staging`."""
+    """Rename a staged entry to its final name.
+
+    Parameters
+    ----------
+    staging
+        The complete entry. With `replace` the old one is here afterwards; until the exchange, one of them has the final name.
+    folder
+        The final name.
+
+    Raises
+    ------
+    ConflictError
+        If the name or the UID is taken.
+    StorageError
+        If the folder cannot be written.
+    """
     with storage_errors(f"writing {folder}"), working() as work, committing():
         refuse_taken_uid(folder, uid)
         old = read_uid(folder) if replace and (folder / META).exists() else ""
@@ -94,7 +109,22 @@ def publish(repository: Repository, module: str, staging: Path, folder: Path, ui
 
 
 def refuse_taken_uid(folder: Path, uid: str, besides: Path | None = None, hint: str = "") -> None:
-    """Raise if another entry of the module has the UID; the entry `besides` is ignored."""
+    """Refuse a UID that another entry of the module has.
+
+    Parameters
+    ----------
+    folder
+        The folder of the new entry.
+    besides
+        The folder of an entry that may have it.
+    hint
+        What to do, in place of the usual advice.
+
+    Raises
+    ------
+    ConflictError
+        If another entry has it.
+    """
     try:
         other = read_alias_file(uid_file(folder.parent, uid))
     except UnreadableError:
@@ -122,9 +152,19 @@ def module_folder(repository: Repository, module: str) -> Path:
 
 
 def update_entry(entry: Entry, changes: Mapping[str, object], *, replace: bool = False) -> Mapping[str, object]:
-    """Merge `changes` into the entry's meta (including nested objects), or replace the meta by them.
+    """Merge changes into the entry's meta (including nested objects), or replace the meta by them.
 
     The meta is read again under the lock of all changes, so that no update of another process is lost.
+
+    Returns
+    -------
+    Mapping
+        The new meta.
+
+    Raises
+    ------
+    CKError
+        If the entry is gone, or its meta cannot be read or written.
     """
     with working() as work, committing():
         work.writes(entry.path / META)
@@ -156,7 +196,18 @@ def merged(base: Mapping[str, object], changes: Mapping[str, object]) -> dict[st
 
 
 def copy_entry(entry: Entry, repository: Repository, module: str, alias: str) -> Entry:
-    """Copy an entry under another name; the copy gets a new UID."""
+    """Copy an entry; the copy gets a new UID.
+
+    Parameters
+    ----------
+    alias
+        Its name; empty for its UID.
+
+    Raises
+    ------
+    ConflictError
+        If there is an entry of this name.
+    """
     uid = new_uid()
     check_name(alias or uid)
     folder = module_folder(repository, module) / (alias or uid)
@@ -184,9 +235,23 @@ def _copy(entry: Entry, staging: Path, uid: str, folder: Path, *, links_out: boo
 
 
 def move_entry(entry: Entry, repository: Repository, module: str, alias: str, *, new_identity: bool = False) -> Entry:
-    """Move or rename an entry; it keeps its UID unless a new one is requested.
+    """Move or rename an entry.
 
     Within a file system the folder is renamed, which needs no space; to another file system it is copied first.
+
+    Parameters
+    ----------
+    alias
+        The new name; empty for the UID.
+    new_identity
+        Give it a new UID.
+
+    Raises
+    ------
+    ConflictError
+        If name or UID is taken.
+    CKError
+        If the entry is gone.
     """
     uid = new_uid() if new_identity else entry.uid
     if new_identity and alias == entry.uid:  # the entry's alias is its UID

@@ -57,7 +57,13 @@ class AuditedTest:
 
 
 def tests_for(round_: Round, scenario: str) -> list[str]:
-    """The tests that a scenario has to pass in a round."""
+    """The compliance tests that a scenario has to pass in a round.
+
+    Raises
+    ------
+    UsageError
+        If the round has no such scenario.
+    """
     return [name for name, row in round_.submission.tests.items() if round_.scenario(scenario).name not in row.not_for]
 
 
@@ -82,6 +88,13 @@ def audit_program(
         The user's values, if any: those of a reference have to be equal.
     repository, tags
         As for `execute`.
+
+    Raises
+    ------
+    UsageError
+        If the options or the reference do not fit an audit.
+    CKError
+        If a run fails.
     """
     if reference:
         given = options_of(lock_of_experiment(reference.path, read_experiment(reference).data), reference)
@@ -122,6 +135,11 @@ def audit(options: RunOptions, run: Run, score: Rescore, reference: Entry | None
     -------
     reference, tests
         Each test is an experiment whose parent is the reference; its folder has the files of the verification.
+
+    Raises
+    ------
+    UsageError
+        If the reference lacks accuracy or performance.
     """
     base = reference or run(replace(options, mode="both"), {}).experiment
     results = read_experiment(base).results

@@ -145,7 +145,13 @@ def _same_system(one: ExperimentMeta, other: ExperimentMeta) -> bool:
 
 
 def with_inferred(round_: Round, chosen: Sequence[Chosen]) -> list[Chosen]:
-    """The selection, plus scenarios without a run whose result the round infers from another scenario's log."""
+    """The selection, plus scenarios without a run whose result the round infers from another scenario's log.
+
+    Returns
+    -------
+    list of Chosen
+        The added ones refer to the run of the other scenario, and name it in `logged`.
+    """
     found = list(chosen)
     for benchmark in dict.fromkeys(row.benchmark for row in chosen):
         have = {row.scenario: row for row in chosen if row.benchmark == benchmark}

@@ -105,7 +105,18 @@ def merged_description(path: Path, fresh: Mapping[str, Any]) -> dict[str, object
 
 
 def check_description(round_: Round, path: Path) -> list[Finding]:
-    """Missing and wrong values of a description."""
+    """Missing and wrong values of a description.
+
+    Parameters
+    ----------
+    path
+        The JSON file; its own division and submitter are taken as correct.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON.
+    """
     found: list[Finding] = []
 
     def add(rule: str, file: Path, expected: object, seen: object, line: int) -> None:

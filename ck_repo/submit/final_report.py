@@ -47,7 +47,18 @@ class Table:
 
 
 def final_report(round_: Round, results: Sequence[Checked], *, official: bool = False) -> list[Table]:
-    """The tables of the accepted results of the round's scenarios; empty tables are omitted."""
+    """The tables of the accepted results of the round's scenarios; empty tables are omitted.
+
+    Parameters
+    ----------
+    official
+        Whether the verdicts of the round's own checker decide, where ours differ.
+
+    Returns
+    -------
+    list of Table
+        By division and category, each with and without power.
+    """
     accepted = [row for row in results if row.verdict(official) == ACCEPTED and row.benchmark and row.scenario]
     numbers = {key: number for number, key in enumerate(sorted({_system(row) for row in accepted}), 1)}
     tables = []

@@ -108,7 +108,15 @@ class Best:
     confirmed: bool = False
 
     def consider(self, target: float, valid: bool, confirming: bool) -> None:
-        """Record a run; if a longer one is not valid, only targets below its own remain."""
+        """Record a run; if a longer one is not valid, only targets below its own remain.
+
+        Parameters
+        ----------
+        target
+            Its target: queries/s, or samples of a query.
+        confirming
+            Whether it was as long as the rules require.
+        """
         if valid and (confirming or target > self.value):
             self.value, self.confirmed = target, confirming
         elif confirming and not valid and self.value >= target:

@@ -19,10 +19,17 @@ _LARGEST = 16 << 30  # bytes up to which a log without truncation is read
 
 
 def check_accuracy(row: Checked, rules: Rules) -> None:
-    """Check the accuracy run; mAP is stored in `row`.
+    """Check the accuracy run.
 
     The official checkers accept a result of the open division with any accuracy run, as long as accuracy.txt exists and they
     can read the logs.
+
+    Parameters
+    ----------
+    row
+        The result, which gets findings, and its mAP in percent.
+    rules
+        The rules of its benchmark: the minimum mAP of the closed division, and seeds.
     """
     limits, folder = row.round.submission, row.place.accuracy
     optional = limits.power.optional_files

@@ -38,7 +38,22 @@ def extra_files(row: Checked, folder: Path, known: Sequence[str]) -> list[str]:
 
 
 def check_power_files(row: Checked, folder: Path, wanted: Sequence[str], optional: Sequence[str] = ()) -> bool:
-    """Whether the files of a power measurement's folder are those of the round's list; differences are reported."""
+    """Compare the folder of a power measurement with the round's list of files.
+
+    Parameters
+    ----------
+    row
+        The result, which gets a finding for each difference.
+    wanted
+        Names of required files.
+    optional
+        Names of other files that may exist.
+
+    Returns
+    -------
+    bool
+        Whether there is no difference.
+    """
     if not is_folder(row.place.root, folder):
         row.add("power", folder, "the folder", "no such folder")
         return False

@@ -126,7 +126,20 @@ class Checked:
         self.findings.append(finding(self.round, rule, file, expected, seen, line, official=official))
 
     def needs(self, rule: str, file: Path, *, official: str = "") -> bool:
-        """Report a missing text, or one that is not a regular file of the tree; return whether it exists."""
+        """Report a missing text, or one that is not a regular file of the tree.
+
+        Parameters
+        ----------
+        rule
+            The rule that the finding names.
+        official
+            The verdict of the round's own checker, if it differs from ours.
+
+        Returns
+        -------
+        bool
+            Whether the file exists.
+        """
         why = flaw(self.place.root, file, maximum=SMALL)
         if why:
             self.add(rule, file, "the file", why, official=official)
@@ -146,7 +159,24 @@ class Checked:
 def finding(
     round_: Round, rule: str, file: Path, expected: object, seen: object, line: int = 0, *, official: str = ""
 ) -> Finding:
-    """A finding with the severity and the hint of its rule."""
+    """A finding with the severity and the hint of its rule.
+
+    Parameters
+    ----------
+    rule
+        A key of the advice in the round's data file.
+    expected, seen
+        What the rule requires, and what the file has; control characters and long texts are made printable.
+    line
+        Line of the file, from 1; 0 for the whole file.
+    official
+        The verdict of the round's own checker, if it differs from the rule's.
+
+    Raises
+    ------
+    KeyError
+        If the round has no advice for the rule.
+    """
     advice = round_.submission.advice[rule]
     return Finding(
         rule, advice.severity, shown(file), line, str(expected), shown(seen), advice.fix, official or advice.official

@@ -31,7 +31,15 @@ class RoundsSeen:
         self.example.setdefault(name, row)
 
     def findings(self, round_: Round, results: int) -> list[Finding]:
-        """Remarks on a tree with logs of other rounds."""
+        """Remarks on a tree with logs of other rounds.
+
+        Parameters
+        ----------
+        round_
+            The round that the tree is checked for.
+        results
+            Number of results of the tree: if another round has more than half of them, the tree is probably one of that round.
+        """
         others = [(name, count) for name, count in self.count.most_common() if name != round_.name]
         if not others:
             return []

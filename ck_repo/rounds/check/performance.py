@@ -48,9 +48,21 @@ def read_log(
 
 
 def check_performance(row: Checked, rules: Rules, scenario: Scenario) -> Detail | None:
-    """Check the performance runs; the result is stored in `row`. Returns the log with the result.
+    """Check the performance runs.
 
     If the round requires several runs, one VALID run is sufficient, and the result is that of the last.
+
+    Parameters
+    ----------
+    row
+        The result, which gets findings, its value and unit.
+    scenario
+        The scenario whose rules apply: that of the folder, or the one that its result is inferred from.
+
+    Returns
+    -------
+    Detail or None
+        The log with the result; None if no run has one.
     """
     base = row.place.results / "performance"
     count = scenario.runs if row.place.scenario == scenario.name else 1
@@ -149,7 +161,13 @@ def _missing_figure(row: Checked, log: Detail, path: Path, key: str, number: flo
 
 
 def check_zero(row: Checked, log: Detail | None) -> None:
-    """A result of 0 is invalid; the official checkers miss it if there is a power result."""
+    """A result of 0 is invalid; the official checkers miss it if there is a power result.
+
+    Parameters
+    ----------
+    log
+        The log with the result, which the finding names; None if there is none.
+    """
     if row.value == 0 and log is not None:
         path = row.place.performance / log.file
         row.add("result", path, "a number other than 0", "0", official=REPORTED if row.power else "")

@@ -31,7 +31,17 @@ def has_power(row: Checked) -> bool:
 
 
 def check_power(row: Checked, scenario: Scenario, log: Detail | None) -> None:
-    """Check the files of a power measurement, and store its result in `row`."""
+    """Check the files of a power measurement, if there is one.
+
+    Parameters
+    ----------
+    row
+        The result, which gets findings, and its power with a unit: W, or J for each query. Without a complete measurement it
+        has
+        none.
+    log
+        The log of the performance run, whose begin and end select the samples of the power meter; None if it was not readable.
+    """
     if not has_power(row):
         return
     folder, rules = row.place.results / "performance", row.round.submission.power

@@ -12,7 +12,19 @@ from ck_repo.rounds.submission_rules import REJECTED
 
 
 def check_settings(row: Checked, log: Detail, path: Path, rules: Rules, scenario: Scenario) -> None:
-    """Check a log against the settings and limits of its scenario; a missing or invalid value makes the log invalid."""
+    """Check a log against the settings and limits of its scenario; a missing or invalid value makes the log invalid.
+
+    Parameters
+    ----------
+    row
+        The result, which gets a finding for each deviation.
+    path
+        The file of the log, for findings.
+    rules
+        Seeds and number of samples of the benchmark.
+    scenario
+        Minimum duration (ms) and number of queries, bound of the latency (ms), and required keys.
+    """
     settings = _Settings(row, log, path)
     for key in (*scenario.needs, *(row.round.text_log.needs if row.round.text_log else ())):
         settings.number(key)

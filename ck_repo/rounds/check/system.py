@@ -17,7 +17,24 @@ _COUNTS = ("number_of_nodes", "host_processors_per_node", "host_processor_core_c
 
 
 def check_system(rules: SubmissionRules, path: Path, root: Path, division: str, submitter: str, add: Add) -> dict[str, object]:
-    """Check a system's JSON in the tree `root`; return its content, empty if it is unreadable."""
+    """Check a system's JSON.
+
+    Parameters
+    ----------
+    path
+        The file.
+    root
+        The tree, which the file must not lead out of.
+    division, submitter
+        From the path in the tree: the content has to agree.
+    add
+        Called with rule, file, expected and actual value, and line of each finding.
+
+    Returns
+    -------
+    dict
+        The content; empty if it is unreadable.
+    """
     try:
         text, why = read_utf8(path, root, SMALL)
     except UnreadableError as error:

@@ -59,6 +59,11 @@ class ImageList:
         ----------
         samples
             Sample indices; all if None.
+
+        Raises
+        ------
+        HarnessError
+            If mAP is undefined.
         """
         positions = self.samples if samples is None else [self.samples[index] for index in samples]
         if not self.truth.scored(positions):

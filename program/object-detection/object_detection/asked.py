@@ -39,7 +39,17 @@ class Slot:
         self._names: dict[str, bytes] = {}
 
     def begin(self, index: int, images: int, name: str) -> None:
-        """Record the start of a batch."""
+        """Record the start of a batch.
+
+        Parameters
+        ----------
+        index
+            Index of its first sample; -1 while the model is being loaded.
+        images
+            Number of images, by which the time of the batch is divided.
+        name
+            File name of the first sample, of which 60 characters are kept.
+        """
         self._since, self._images = time.monotonic(), images
         if self._memory is not None:
             text = self._names.get(name)

@@ -40,6 +40,13 @@ def fail(error: BaseException, folder: Path) -> NoReturn:
 
     LoadGen waits in native code for answers that will not come, so a failed worker cannot return; and it must not send empty
     answers, because they would count as valid.
+
+    Parameters
+    ----------
+    error
+        The cause. Its traceback goes to stderr; that of an error for the user has a message and a hint.
+    folder
+        The run folder, for error.json, which the engine reads.
     """
     _failing.acquire()  # never released: if several workers fail at once, the first reports the cause and ends them all
     try:

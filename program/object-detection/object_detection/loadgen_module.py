@@ -48,7 +48,15 @@ def version(built: Built | None) -> str:
 
 
 def construct_sut(issue: Callable[[list[lg.QuerySample]], None], flush: Callable[[], None]) -> Any:
-    """A system under test for LoadGen."""
+    """A system under test for LoadGen, by the interface of the installed version.
+
+    Parameters
+    ----------
+    issue
+        Called by LoadGen with the samples of a query.
+    flush
+        Called after the last query.
+    """
     return lg.ConstructSUT(issue, flush, _no_latencies) if OF_V1_0 else lg.ConstructSUT(issue, flush)
 
 

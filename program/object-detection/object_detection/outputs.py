@@ -150,7 +150,13 @@ class OutputCheck:
         return bool(self._classes.take(kinds.astype(np.intp)).tobytes() == kinds.tobytes())
 
     def numbers(self, *outputs: Any) -> list[Array]:
-        """Outputs as arrays of real numbers; other types are an error."""
+        """Outputs as arrays of real numbers; other types are an error.
+
+        Raises
+        ------
+        HarnessError
+            If an output does not have real numbers.
+        """
         found = []
         for name, output in zip(self._names, outputs, strict=False):
             array = np.asarray(output)

@@ -211,7 +211,18 @@ def check_loadgen(spec: Spec) -> str:
 
 
 def score(spec: Spec, images: ImageList, remarks: list[str]) -> Accuracy:
-    """Score the log of the accuracy test; remarks are added to `remarks`."""
+    """Score the log of the accuracy test.
+
+    Parameters
+    ----------
+    remarks
+        Gets a remark about categories that the model never detects.
+
+    Raises
+    ------
+    HarnessError
+        If the log has invalid detections, or mAP is undefined for its images.
+    """
     tell("scoring", 0, None)
     folder = spec.folder / "accuracy"
     return accuracy.score(spec, images, folder / ANSWERS, folder / "accuracy.txt", remarks)
@@ -220,7 +231,23 @@ def score(spec: Spec, images: ImageList, remarks: list[str]) -> Accuracy:
 def run_performance(
     spec: Spec, team: Sequence[Worker], layout: Layout, library: SampleLibrary, images: ImageList, rate: float
 ) -> Performance:
-    """LoadGen's performance test, in a separate folder, with results."""
+    """Run LoadGen's performance test in the folder ``performance``, and read its results.
+
+    An Offline run that ends before the minimum duration, because the machine was faster than measured, is repeated.
+
+    Parameters
+    ----------
+    layout
+        Sessions, threads and batch size of `team`.
+    rate
+        Expected samples/s of all sessions, from which Offline's number of samples follows.
+
+    Returns
+    -------
+    Performance
+        LoadGen's figures. The rules that its verdict does not contain are applied: MultiStream's bound of v1.0 and the required
+        number of queries.
+    """
     folder = spec.folder / "performance"
     seconds, asked = _run_test(spec, "performance", team, layout, library, len(images), rate)
     found = replace(summary.performance(folder, spec.scenario), profile=profiled.profile(team))

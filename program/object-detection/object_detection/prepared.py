@@ -81,8 +81,15 @@ def shown(size: tuple[int, int] | None) -> str:
 
 
 def chosen(rows: Sequence[T], part: str) -> list[T]:
-    """``full``, ``first.20`` or ``last.20`` of a list.
+    """Select a part of a list.
 
+    Parameters
+    ----------
+    part
+        ``full``, ``first.20`` or ``last.20``.
+
+    Examples
+    --------
     >>> chosen([1, 2, 3], "last.2")
     [2, 3]
     """

@@ -12,7 +12,17 @@ _lock = threading.Lock()
 
 
 def tell(title: str, done: float, total: float | None, unit: str = "", note: str = "") -> None:
-    """Report the progress of a step, with an optional note."""
+    """Report the progress of a step.
+
+    Parameters
+    ----------
+    done, total
+        In `unit`; a total of None is unknown.
+    unit
+        ``B`` for bytes, or a plural such as ``images``.
+    note
+        Shown behind the numbers.
+    """
     row = {"progress": title, "done": done, "total": total, "unit": unit} | ({"note": note} if note else {})
     with _lock:
         print(json.dumps(row), flush=True)
@@ -41,7 +51,15 @@ class Throttle:
 
 @contextmanager
 def watched(title: str, total: float, unit: str, done: Callable[[], float], note: Callable[[], str] = str) -> Iterator[None]:
-    """Report `done()` with a note once a second during the block."""
+    """Report progress once a second during the block, and the total at its end.
+
+    Parameters
+    ----------
+    done
+        Called in a thread of its own; returns the progress, in `unit`.
+    note
+        The same for the note.
+    """
     ended = threading.Event()
 
     def report() -> None:

@@ -64,7 +64,15 @@ class _Silent(OutputCheck):
 
 
 def is_doubtful(accuracy: Accuracy | None, odd: bool) -> bool:
-    """Whether a run's outputs may have been misinterpreted: an mAP near 0, or suspicious outputs without a good one."""
+    """Whether a run's outputs may have been misinterpreted: an mAP near 0, or suspicious outputs without a good one.
+
+    Parameters
+    ----------
+    accuracy
+        mAP from 0 to 1, or negative if it is undefined; None for a performance run.
+    odd
+        Whether the outputs were suspicious.
+    """
     if accuracy is None or accuracy.mAP < 0:
         return odd
     return accuracy.mAP < (_LOW if odd else _NEAR_ZERO)

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from ck_repo.actions import catalogue
-from ck_repo.actions.declare import table_lines
 from ck_repo.actions.request import Request, Target
 from ck_repo.errors import NotFoundError, UsageError
 from ck_repo.store.repositories import Repositories
@@ -63,10 +62,6 @@ def test_user_module_has_general_actions(ck: Ck) -> None:
     ck("add", "picture:a")
     assert catalogue.known_module("picture", Repositories()) == "picture"
     assert "search" in catalogue.actions_of("picture")
-
-
-def test_columns_fit_their_content() -> None:
-    assert table_lines(("a", "name"), [(1, "x"), (222, "longer")]) == ["a    name", "---  ------", "1    x", "222  longer"]
 
 
 def test_request_returns_values_or_defaults() -> None:

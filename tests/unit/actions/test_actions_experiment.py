@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from ck_repo.actions.fitted_table import fitted_table_lines
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
 
@@ -59,13 +58,3 @@ def test_mismatches_are_reported(ck: Ck, three: None) -> None:
     assert ck("ls", "experiment:z*").out == "none of 3 experiments matches z*\n"
     assert ck("ls", "experiment", "--sort=mapp").code == 2
     assert "did you mean" in ck("ls", "experiment", "--sort=perform").err
-
-
-def test_table_fits_width() -> None:
-    header, rows = ("name", "spare", "text"), [("a" * 30, "b" * 10, "c" * 30)]
-    assert fitted_table_lines(header, rows, ["spare"], 200)[2].split() == ["a" * 30, "b" * 10, "c" * 30]
-    lines = fitted_table_lines(header, rows, ["spare"], 40)
-    assert max(map(len, lines)) <= 40
-    assert lines[0].split() == ["name", "text"]
-    assert lines[2].split()[0] == "a" * 18 + "…"
-    assert max(map(len, fitted_table_lines(header, rows, (), 24))) <= 24

@@ -42,7 +42,7 @@ def sweep(ck: Callable[..., Any], *words: str) -> dict[str, Any]:
     return answer
 
 
-def test_certificates_are_readable_by_their_user_alone(ck: Callable[..., Any]) -> None:
+def test_certificates_are_only_readable_by_their_user(ck: Callable[..., Any]) -> None:
     found = ck("create", "cluster:lab", "--out=json").json
     for path in found["files"].values():
         assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600
@@ -55,12 +55,12 @@ def test_certificates_are_readable_by_their_user_alone(ck: Callable[..., Any]) -
 @pytest.mark.parametrize(
     "text", ["lokal", "local:0", "local:x", "tls://", "tls://host", "tls://host:99999", "http://host:1", "ssh:"]
 )
-def test_what_names_no_cluster_is_refused(text: str) -> None:
+def test_invalid_cluster_name_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is not a cluster"):
         read_place(text)
 
 
-def test_nothing_but_tls_listens_for_other_machines(ck: Callable[..., Any]) -> None:
+def test_only_tls_listens_for_other_machines(ck: Callable[..., Any]) -> None:
     assert ck("create", "cluster").code == 0
     files = certificates(Session())
     assert "--dashboard-address=127.0.0.1:0" in worker_words(files)
@@ -69,7 +69,7 @@ def test_nothing_but_tls_listens_for_other_machines(ck: Callable[..., Any]) -> N
         assert found.scheduler.http_server.address == "127.0.0.1"
 
 
-def test_a_damaged_experiment_is_refused() -> None:
+def test_damaged_experiment_is_refused() -> None:
     with pytest.raises(MismatchError, match="damaged in transfer"):
         take_home(Session(), {"uid": "0" * 16, "archive": b"x", "sha256": "0" * 64, "machine": "m"}, "")
 
@@ -83,7 +83,7 @@ def test_a_damaged_experiment_is_refused() -> None:
         ({"time": time.time() + 600}, True, "the clock of board is"),
     ],
 )
-def test_machines_that_differ_are_warned_of(
+def test_different_machines_are_a_warning(
     about: dict[str, Any], used: bool, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     usual = {"version": __version__, "python": platform.python_version(), "time": time.time()}
@@ -92,7 +92,7 @@ def test_machines_that_differ_are_warned_of(
     assert message in capsys.readouterr().err
 
 
-def test_a_campaign_is_run_by_one_command_at_a_time(ck: Callable[..., Any], program: Entry, log: Path) -> None:
+def test_second_command_for_running_campaign_is_refused(ck: Callable[..., Any], program: Entry, log: Path) -> None:
     sweep(ck, "--over.batch_size=1", "--name=mine")
     with read_campaign(load(Repositories(), "campaign", "mine")).running():
         done = ck(*SWEEP, "--over.batch_size=1", "--name=mine")
@@ -110,7 +110,7 @@ def test_local_cluster_runs_each_cell_once(ck: Callable[..., Any], log: Path, pr
     assert (again["made"], again["found"]) == (0, 4)
 
 
-def test_experiments_of_other_machines_come_home_whole(ck: Callable[..., Any], log: Path, lab: Lab) -> None:
+def test_experiments_of_other_machines_arrive_complete(ck: Callable[..., Any], log: Path, lab: Lab) -> None:
     """A cell is run anywhere, and after that with other cells on each machine."""
     lab.worker("one")
     lab.worker("two", TOY_SPEED="2")
@@ -137,7 +137,7 @@ def test_experiments_of_other_machines_come_home_whole(ck: Callable[..., Any], l
     assert [row["machine"] for row in cells] == ["one", "two"]
 
 
-def test_a_killed_worker_gives_its_run_back(ck: Callable[..., Any], log: Path, lab: Lab, ck_home: Path) -> None:
+def test_run_of_killed_worker_is_repeated(ck: Callable[..., Any], log: Path, lab: Lab, ck_home: Path) -> None:
     gate = ck_home / "gate"
     doomed = lab.worker("doomed", TOY_WAITS_FOR=str(gate))
     words = ("--over.batch_size=1,4", f"--cluster={lab.address}", "--name=mine")
@@ -155,7 +155,7 @@ def test_a_killed_worker_gives_its_run_back(ck: Callable[..., Any], log: Path, l
     assert (found["runs"], found["left"]) == (2, 0)
 
 
-def test_what_cannot_be_used_is_named(ck: Callable[..., Any], lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unusable_cluster_is_named(ck: Callable[..., Any], lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """No scheduler, one with the certificate of another cluster, and one without workers."""
     monkeypatch.setattr("ck_repo.campaign.cluster._PATIENCE", 2.0)
     sweep_there = (*SWEEP, "--over.batch_size=1,4")

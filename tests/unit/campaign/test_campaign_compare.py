@@ -29,7 +29,9 @@ def result(cell: Cell, machine: str, *measured: float, unit: str = "samples/s", 
 SMALL, LARGE = (cell_of({}, {"batch_size": size}) for size in (1, 4))
 
 
-def test_a_campaign_before_and_after_a_change(ck: Callable[..., Any], log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_campaigns_before_and_after_change_are_compared(
+    ck: Callable[..., Any], log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The option that differs comes first, and the cells are those with the same values of the other options."""
     words = ("--over.batch_size=1,4", "--repetitions=2")
     assert ck(*SWEEP, *words, "--name=before").code == 0
@@ -48,7 +50,7 @@ def test_a_campaign_before_and_after_a_change(ck: Callable[..., Any], log: Path,
     assert "CPU" in ck("compare", "campaign:before", "campaign:after", "--all").out
 
 
-def test_cells_are_compared_with_the_first_or_a_given_one(ck: Callable[..., Any], log: Path) -> None:
+def test_cells_are_compared_with_first_or_given_one(ck: Callable[..., Any], log: Path) -> None:
     assert ck(*SWEEP, "--over.threads=1,2,4", "--name=mine").code == 0
     out = ck("compare", "campaign:mine").out
     assert "relative to threads 1 (11 samples/s):" in out
@@ -58,7 +60,7 @@ def test_cells_are_compared_with_the_first_or_a_given_one(ck: Callable[..., Any]
     assert ck("compare", "campaign:mine", "--cell=threads=3").code == 16
 
 
-def test_an_experiment_is_compared_with_every_cell(ck: Callable[..., Any], log: Path) -> None:
+def test_experiment_is_compared_with_every_cell(ck: Callable[..., Any], log: Path) -> None:
     assert ck(*SWEEP, "--over.threads=1,2", "--name=mine").code == 0
     run = ck("run", "program:toy-bench", "--threads=8", "--trust", "--out=json").json
     name = f"experiment:{run['experiment']['uid']}"
@@ -79,14 +81,14 @@ def test_an_experiment_is_compared_with_every_cell(ck: Callable[..., Any], log: 
         (("campaign:mine", "campaign:min"), "there is no campaign:min"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(ck: Callable[..., Any], log: Path, words: tuple[str, ...], message: str) -> None:
+def test_impossible_comparison_is_refused(ck: Callable[..., Any], log: Path, words: tuple[str, ...], message: str) -> None:
     assert ck(*SWEEP, "--over.threads=1", "--name=mine").code == 0
     done = ck("compare", *words)
     assert done.code
     assert message in done.err
 
 
-def test_a_campaign_without_results_is_refused(ck: Callable[..., Any], log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_campaign_without_results_is_refused(ck: Callable[..., Any], log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOY_FAILS", "1")
     failed = ck(*SWEEP, "--over.batch_size=1", "--name=mine")
     assert failed.code == 7
@@ -123,7 +125,7 @@ def test_lower_latencies_are_faster() -> None:
     assert (other.speed, other.why) == (None, "different scenarios")
 
 
-def test_campaigns_on_other_machines_are_compared_with_one_of_the_first() -> None:
+def test_campaigns_of_different_machines_are_compared() -> None:
     first = Side("campaign:x", (result(SMALL, "a", 10.0), result(SMALL, "b", 30.0)))
     other = Side("campaign:y", (result(SMALL, "c", 20.0), result(LARGE, "c", 20.0)))
     for machine, name, speed in (("", "a", 2.0), ("b", "b", 20 / 30)):
@@ -137,7 +139,7 @@ def test_campaigns_on_other_machines_are_compared_with_one_of_the_first() -> Non
         compare_sides(first, other, "c")
 
 
-def test_cells_without_a_result_are_named() -> None:
+def test_cells_without_result_are_named() -> None:
     failed = replace(result(LARGE, ""), why="failed 2 times: no memory")
     (found,) = compare_within(Side("campaign:x", (result(SMALL, "a", 10.0), failed)))
     assert [pair.why for pair in found.pairs] == ["failed 2 times: no memory"]
@@ -145,7 +147,7 @@ def test_cells_without_a_result_are_named() -> None:
     assert without_pairs(first) == "no cell was run on both machines: `ck sweep --each=machine` runs every cell on each"
 
 
-def test_the_cell_of_reference_is_the_first_that_is_complete() -> None:
+def test_reference_cell_is_first_complete_one() -> None:
     rows = (result(SMALL, "a", 10.0, missing=1), result(LARGE, "a", 20.0, 20.0))
     (found,) = compare_within(Side("campaign:x", rows))
     assert found.first == "batch_size 4"

@@ -36,7 +36,7 @@ def begin(lab: Lab, *words: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def test_a_wrong_clock_is_warned_of_and_a_full_disk_leaves_its_machine_out(ck: Callable[..., Any], log: Path, lab: Lab) -> None:
+def test_wrong_clock_is_warning_and_machine_with_full_disk_is_skipped(ck: Callable[..., Any], log: Path, lab: Lab) -> None:
     """The machine whose disk is full fails every run at once: without being left out it would fail all cells."""
     if not _FAKETIME or not can_mount():
         pytest.skip("needs libfaketime and unshare, to mount a small disk")
@@ -53,7 +53,7 @@ def test_a_wrong_clock_is_warned_of_and_a_full_disk_leaves_its_machine_out(ck: C
     assert done.err.count("full is skipped from now on") == 1
 
 
-def test_a_cut_link_loses_nothing_and_counts_nothing_twice(log: Path, lab: Lab, ck_home: Path) -> None:
+def test_cut_link_neither_loses_nor_duplicates_runs(log: Path, lab: Lab, ck_home: Path) -> None:
     link, gate = Link(lab.port), ck_home / "gate"
     lab.worker("far", port=link.port, before=("sh", "-c", _AGAIN, "sh"), TOY_WAITS_FOR=str(gate))
     await_workers(lab, "far")
@@ -70,7 +70,7 @@ def test_a_cut_link_loses_nothing_and_counts_nothing_twice(log: Path, lab: Lab, 
     assert b"far was lost in a run" in err
 
 
-def test_a_link_that_passes_nothing_on_delays_a_run_and_no_more(log: Path, lab: Lab, ck_home: Path) -> None:
+def test_stalled_link_only_delays_run(log: Path, lab: Lab, ck_home: Path) -> None:
     """The run ends meanwhile, and its experiment arrives when the network is back."""
     link, gate = Link(lab.port), ck_home / "gate"
     lab.worker("far", port=link.port, TOY_WAITS_FOR=str(gate))
@@ -89,7 +89,7 @@ def test_a_link_that_passes_nothing_on_delays_a_run_and_no_more(log: Path, lab: 
     assert len(experiments()) == len(made_runs(log)) == 2
 
 
-def test_four_hosts_of_which_one_is_cut_off(ck: Callable[..., Any], log: Path, ck_home: Path) -> None:
+def test_disconnected_host_does_not_stop_the_others(ck: Callable[..., Any], log: Path, ck_home: Path) -> None:
     """Each has an address of its own. What a host finishes while its packets are lost is neither lost nor repeated."""
     toy_benchmark()
     assert ck("create", "cluster").code == 0
@@ -118,7 +118,7 @@ def test_four_hosts_of_which_one_is_cut_off(ck: Callable[..., Any], log: Path, c
     assert len(experiments()) == len(made_runs(log)) == 4
 
 
-def test_a_machine_joins_and_one_that_does_not_measure_is_named(log: Path, lab: Lab, ck_home: Path) -> None:
+def test_machine_joins_and_idle_machine_is_named(log: Path, lab: Lab, ck_home: Path) -> None:
     gate = ck_home / "gate"
     lab.worker("one", TOY_WAITS_FOR=str(gate))
     lab.worker("plain", measures=False)
@@ -135,9 +135,7 @@ def test_a_machine_joins_and_one_that_does_not_measure_is_named(log: Path, lab: 
     assert err.count(b"is skipped: it was started without --resources measurement=1") == 1
 
 
-def test_a_machine_with_another_program_is_left_out_and_the_others_make_its_runs(
-    ck: Callable[..., Any], log: Path, lab: Lab
-) -> None:
+def test_runs_of_machine_with_other_program_are_made_by_the_others(ck: Callable[..., Any], log: Path, lab: Lab) -> None:
     file = Path(lab.machine("other")["CK_REPOS"]) / "local/program/toy-bench/toy_harness/__main__.py"
     file.write_text(file.read_text() + "\n")
     lab.worker("other")
@@ -149,7 +147,7 @@ def test_a_machine_with_another_program_is_left_out_and_the_others_make_its_runs
     assert "other is skipped from now on: its program:toy-bench differs from that of the campaign" in done.err
 
 
-def test_a_cell_that_fails_on_one_machine_is_run_on_another(ck: Callable[..., Any], log: Path, lab: Lab) -> None:
+def test_cell_that_fails_on_one_machine_runs_on_another(ck: Callable[..., Any], log: Path, lab: Lab) -> None:
     lab.worker("bad", TOY_FAILS="1,4")
     lab.worker("good")
     await_workers(lab, "bad", "good")
@@ -158,7 +156,7 @@ def test_a_cell_that_fails_on_one_machine_is_run_on_another(ck: Callable[..., An
     assert {row["machine"] for row in done.json["rows"]} == {"good"}
 
 
-def test_a_cell_that_ends_every_worker_is_dropped(
+def test_cell_that_kills_every_worker_is_dropped(
     ck: Callable[..., Any], log: Path, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without machines the command ends after a while, and leaves the run for the next call."""
@@ -179,7 +177,7 @@ def test_a_cell_that_ends_every_worker_is_dropped(
     assert "three was lost in a run of batch_size 4" in done.err
 
 
-def test_a_scheduler_that_is_killed_is_started_again(ck: Callable[..., Any], log: Path, lab: Lab, ck_home: Path) -> None:
+def test_campaign_continues_after_scheduler_was_killed(ck: Callable[..., Any], log: Path, lab: Lab, ck_home: Path) -> None:
     """The command goes on with the new scheduler, or ends after a minute without one and is continued by the same command."""
     gate = ck_home / "gate"
     lab.worker("one", before=("sh", "-c", _AGAIN, "sh"), TOY_WAITS_FOR=str(gate))
@@ -196,7 +194,7 @@ def test_a_scheduler_that_is_killed_is_started_again(ck: Callable[..., Any], log
     assert len(experiments()) == 2
 
 
-def test_two_campaigns_share_a_machine(log: Path, lab: Lab) -> None:
+def test_two_campaigns_share_machine(log: Path, lab: Lab) -> None:
     lab.worker("one")
     await_workers(lab, "one")
     both = [begin(lab), begin(lab, "--over.threads=1,2", "--name=other")]

@@ -15,7 +15,7 @@ from ck_repo.campaign.pareto import front
 from ck_repo.errors import CKError, ConfigError, NotFoundError, UsageError
 
 
-def test_values_have_the_type_of_their_option() -> None:
+def test_values_have_type_of_their_option() -> None:
     assert read_values("batch-size", "1, 4") == (1, 4)
     assert read_values("time", "2,2.5") == (2.0, 2.5)
     assert read_values("official", "yes,no") == (True, False)
@@ -37,18 +37,18 @@ def test_values_have_the_type_of_their_option() -> None:
         ("dep_add_tags", "1", "has no value of its own"),
     ],
 )
-def test_what_cannot_be_varied_is_refused(name: str, value: str, message: str) -> None:
+def test_invalid_axis_is_refused(name: str, value: str, message: str) -> None:
     with pytest.raises(UsageError, match=message.replace("(", r"\(")):
         read_values(name, value)
 
 
-def test_an_unknown_option_names_the_nearest() -> None:
+def test_unknown_option_error_names_nearest_one() -> None:
     with pytest.raises(UsageError) as caught:
         read_values("batch_sise", "1")
     assert "batch_size" in caught.value.hint
 
 
-def test_cells_are_every_combination_that_is_not_excluded() -> None:
+def test_cells_are_all_combinations_except_excluded_ones() -> None:
     matrix = Matrix(
         {"scenario": "offline"}, {"threads": (1, 2), "batch_size": (1, 4)}, read_exclusions("threads=2,batch_size=4")
     )
@@ -66,12 +66,12 @@ def test_cells_are_every_combination_that_is_not_excluded() -> None:
         ("threads", "is not OPTION=VALUE"),
     ],
 )
-def test_an_exclusion_that_cannot_be_meant_is_refused(exclude: str, message: str) -> None:
+def test_impossible_exclusion_is_refused(exclude: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Matrix({}, {"threads": (1, 2)}, read_exclusions(exclude)).cells()
 
 
-def test_a_file_says_the_same_as_options(tmp_path: Path) -> None:
+def test_file_is_equivalent_to_options(tmp_path: Path) -> None:
     path = tmp_path / "sweep.yaml"
     path.write_text(
         "name: night\nrepetitions: 3\ntime_limit: 3600\nover:\n  batch_size: [1, 4]\n  official: [yes, no]\n"
@@ -93,7 +93,7 @@ def test_a_file_says_the_same_as_options(tmp_path: Path) -> None:
         ("exclude: [{threds: 1}]", "threads"),
     ],
 )
-def test_an_unknown_key_of_a_file_is_refused_with_the_nearest(text: str, hint: str, tmp_path: Path) -> None:
+def test_unknown_key_of_file_error_names_nearest_one(text: str, hint: str, tmp_path: Path) -> None:
     path = tmp_path / "sweep.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError) as caught:
@@ -103,7 +103,7 @@ def test_an_unknown_key_of_a_file_is_refused_with_the_nearest(text: str, hint: s
 
 
 @pytest.mark.parametrize("text", ["- 1", "over: 3", "repetitions: 0", "repetitions: x", "over: [", "time_limit: -1", "a: *b"])
-def test_a_damaged_file_is_an_error_that_names_it(text: str, tmp_path: Path) -> None:
+def test_damaged_file_error_names_file(text: str, tmp_path: Path) -> None:
     path = tmp_path / "sweep.yaml"
     path.write_text(text)
     with pytest.raises(CKError, match=r"sweep\.yaml"):
@@ -112,7 +112,7 @@ def test_a_damaged_file_is_an_error_that_names_it(text: str, tmp_path: Path) -> 
         read_file(tmp_path / "other.yaml")
 
 
-def test_options_of_the_command_come_before_those_of_the_file(ck: Callable[..., Any], program: object, tmp_path: Path) -> None:
+def test_command_line_options_override_file(ck: Callable[..., Any], program: object, tmp_path: Path) -> None:
     path = tmp_path / "sweep.yaml"
     path.write_text("over: {batch_size: [1, 4], threads: [1, 2]}\nrepetitions: 5\n")
     words = (f"--file={path}", "--over.threads=2", "--repetitions=1", "--dry-run", "--out=json")
@@ -121,7 +121,7 @@ def test_options_of_the_command_come_before_those_of_the_file(ck: Callable[..., 
     assert found["runs"] == 2
 
 
-def test_nothing_varied_and_varied_and_fixed_are_refused(ck: Callable[..., Any], program: object) -> None:
+def test_missing_axis_and_axis_that_is_fixed_are_refused(ck: Callable[..., Any], program: object) -> None:
     assert "nothing is varied" in ck("sweep", "program:toy-bench").err
     assert (
         "batch_size has a fixed value and is also varied"
@@ -129,6 +129,6 @@ def test_nothing_varied_and_varied_and_fixed_are_refused(ck: Callable[..., Any],
     )
 
 
-def test_the_front_has_what_nothing_dominates() -> None:
+def test_front_has_only_undominated_rows() -> None:
     points = {"a": (3.0, 0.2), "b": (2.0, 0.3), "c": (2.0, 0.25), "d": (1.0, 0.3), "e": (0.5, 0.4), "twin of a": (3.0, 0.2)}
     assert front(points) == {"a", "b", "e", "twin of a"}

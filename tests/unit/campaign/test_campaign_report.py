@@ -34,7 +34,7 @@ def charts_of(text: str) -> dict[str, Any]:
     return charts
 
 
-def test_a_sweep_has_a_page_that_links_reports_of_its_front(ck: Callable[..., Any], tmp_path: Path) -> None:
+def test_page_of_sweep_links_reports_of_front(ck: Callable[..., Any], tmp_path: Path) -> None:
     done = ck("sweep", "program:toy-bench", "--over.batch_size=1,4", "--name=mine", "--trust", "--out=json")
     best = next(row for row in done.json["rows"] if row["on_front"])
     page = tmp_path / "mine.html"
@@ -47,14 +47,14 @@ def test_a_sweep_has_a_page_that_links_reports_of_its_front(ck: Callable[..., An
     assert "14 samples/s" in text
 
 
-def test_a_sweep_writes_its_page(ck: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sweep_writes_page(ck: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     done = ck("sweep", "program:toy-bench", "--over.batch_size=1,4", "--name=mine", "--trust", "--report", "--out=json")
     assert done.json["report"] == str(tmp_path / "ck-report-mine.html")
     assert "14 samples/s" in (tmp_path / "ck-report-mine.html").read_text()
 
 
-def test_a_search_has_a_page_with_history_importance_and_front(ck: Callable[..., Any], tmp_path: Path) -> None:
+def test_page_of_search_has_history_importance_and_front(ck: Callable[..., Any], tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     words = ("--over.threads=1,3", "--over.batch_size=1,4", "--sessions=1", "--repetitions=2", "--time=1", "--name=best")
     assert ck("tune", "program:toy-bench", "--goal=throughput,accuracy", *words, "--trust").code == 0
@@ -67,7 +67,9 @@ def test_a_search_has_a_page_with_history_importance_and_front(ck: Callable[...,
     assert "ck run program:toy-bench --tuned" in text
 
 
-def test_a_search_without_a_trial_has_a_page(ck: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_of_search_without_trial_is_written(
+    ck: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("optuna")
     monkeypatch.setenv("TOY_FAILS", "1")
     words = ("--over.threads=1,3", "--batch-size=1", "--sessions=1", "--time=1", "--name=none")
@@ -88,7 +90,7 @@ def _rows() -> list[Row]:
     ]
 
 
-def test_machines_are_side_by_side() -> None:
+def test_page_shows_machines_side_by_side() -> None:
     header, lines = by_machine(_rows())
     assert header == ["cell", "one", "two"]
     assert lines == [
@@ -99,7 +101,7 @@ def test_machines_are_side_by_side() -> None:
     assert machine_charts(_rows()[:1]) == []
 
 
-def test_charts_of_a_search() -> None:
+def test_charts_show_trials_of_search() -> None:
     goals = [GOALS["throughput"], GOALS["latency"]]
     trials: list[dict[str, Any]] = [
         {"number": 0, "figures": {"throughput": 10.0, "latency": 5.0}, "values": {"threads": 1}, "violation": 0.0},

@@ -38,14 +38,14 @@ class Machine:
         return Settled(Settling(seconds=seconds), self.look, self.sleep, lambda: self.now)
 
 
-def test_a_machine_waits_until_it_is_ready(capsys: pytest.CaptureFixture[str]) -> None:
+def test_machine_waits_until_it_is_ready(capsys: pytest.CaptureFixture[str]) -> None:
     machine = Machine(True, True, False)
     assert machine.settled(60)() == []
     assert machine.now == 10
     assert capsys.readouterr().err == "waiting up to 60 s: busy\n"
 
 
-def test_the_time_to_wait_is_for_all_runs_until_the_machine_was_ready(capsys: pytest.CaptureFixture[str]) -> None:
+def test_waiting_time_is_reset_when_machine_is_ready(capsys: pytest.CaptureFixture[str]) -> None:
     machine = Machine(*[True] * 5, False, True, True, False)
     settled = machine.settled(12)
     assert settled() == ["busy"]  # after 0, 5, 10 and 12 s
@@ -70,11 +70,11 @@ def test_disturbed_runs_are_recorded_and_shown(
 
 
 @pytest.mark.parametrize("words", [("--busy=1.5",), ("--settle=-1",)])
-def test_wrong_limits_are_refused(ck: Callable[..., Any], program: Entry, words: tuple[str, ...]) -> None:
+def test_invalid_limits_are_refused(ck: Callable[..., Any], program: Entry, words: tuple[str, ...]) -> None:
     assert ck(*SWEEP, *words).code == 2
 
 
-def test_the_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_time_is_read_from_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CK_SETTLE", "7")
     assert usual_seconds() == 7
     monkeypatch.setenv("CK_SETTLE", "soon")
@@ -106,7 +106,7 @@ def busy_stat(path: Path) -> Iterator[threading.Event]:
         thread.join()
 
 
-def test_a_busy_machine_waits_and_is_left_out(
+def test_busy_machine_waits_and_is_skipped(
     ck: Callable[..., Any], log: Path, lab: Lab, ck_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not can_mount():

@@ -34,7 +34,7 @@ def experiment() -> Entry:
     return found[0]
 
 
-def test_a_shard_that_fails_is_repeated(ck: Callable[..., Any], program: Entry, log: Path, failing: Path) -> None:
+def test_failed_shard_is_repeated(ck: Callable[..., Any], program: Entry, log: Path, failing: Path) -> None:
     failing.write_text("1")
     done = ck(*RUN, "--shards=3")
     assert done.code == 0, done.err
@@ -47,9 +47,7 @@ def test_a_shard_that_fails_is_repeated(ck: Callable[..., Any], program: Entry, 
     assert not (experiment().path / "shards").exists()
 
 
-def test_a_shard_that_fails_again_and_again_ends_the_run(
-    ck: Callable[..., Any], program: Entry, log: Path, failing: Path
-) -> None:
+def test_run_fails_if_shard_fails_repeatedly(ck: Callable[..., Any], program: Entry, log: Path, failing: Path) -> None:
     failing.write_text("always")
     done = ck(*RUN, "--shards=2")
     assert done.code == 7
@@ -57,7 +55,7 @@ def test_a_shard_that_fails_again_and_again_ends_the_run(
     assert find(Repositories(), "experiment") == []
 
 
-def test_machines_answer_shards_and_repeat_one_that_fails(
+def test_machines_answer_shards_and_repeat_failed_one(
     ck: Callable[..., Any], program: Entry, log: Path, failing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("distributed")
@@ -73,7 +71,7 @@ def test_machines_answer_shards_and_repeat_one_that_fails(
     assert [(each["index"], each["machine"], each["tries"]) for each in shards] == [(0, "mine", 1), (1, "mine", 2)]
 
 
-def test_a_machine_with_another_model_answers_nothing(program: Entry) -> None:
+def test_machine_with_other_model_answers_no_shard(program: Entry) -> None:
     task = {
         "program": program.uid,
         "digest": read_component(program).digest,
@@ -97,7 +95,7 @@ def test_a_machine_with_another_model_answers_nothing(program: Entry) -> None:
         (("--shards=2", "--official", "--cluster=local"), "cannot be of several machines"),
     ],
 )
-def test_wrong_options_are_refused(ck: Callable[..., Any], program: Entry, words: tuple[str, ...], message: str) -> None:
+def test_invalid_options_are_refused(ck: Callable[..., Any], program: Entry, words: tuple[str, ...], message: str) -> None:
     done = ck(*RUN[:-1], *words)
     assert done.code == 2
     assert message in done.err

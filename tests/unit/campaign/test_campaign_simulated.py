@@ -17,7 +17,7 @@ from ck_repo.campaign.queue import Job, Queue
 BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "campaign.py"
 
 
-def test_a_simulated_campaign_makes_every_run_once() -> None:
+def test_simulated_campaign_makes_every_run_once() -> None:
     pytest.importorskip("distributed")
     pytest.importorskip("cryptography")
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
@@ -28,7 +28,7 @@ def test_a_simulated_campaign_makes_every_run_once() -> None:
     assert (found["machines"], found["cells"]) == (3, 20)
 
 
-def test_runs_that_are_left_are_counted_as_cells_are_dropped() -> None:
+def test_remaining_runs_exclude_dropped_cells() -> None:
     cells = Matrix({}, {"threads": (1, 2, 3)}).cells()
     queue = Queue(cells, 2, 0.0, lambda events: None)
     assert queue.counts() == (0, 6)
@@ -39,7 +39,7 @@ def test_runs_that_are_left_are_counted_as_cells_are_dropped() -> None:
         assert queue.counts() == (0, left)
 
 
-def test_events_that_happen_together_are_written_together(tmp_path: Path) -> None:
+def test_simultaneous_events_are_written_together(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     with journal.together():
         journal.add([Event(BEGUN)])

@@ -34,17 +34,17 @@ SWEEP = ("sweep", "program:toy-bench", "--out=json", "--trust", "--over.batch_si
         ([], "not an object"),
     ],
 )
-def test_wrong_profiles_are_refused(tmp_path: Path, content: Any, message: str) -> None:
+def test_invalid_profiles_are_refused(tmp_path: Path, content: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         read_profile(yaml_file(tmp_path / "profile.yaml", content))
 
 
-def test_a_profile_may_be_short(tmp_path: Path) -> None:
+def test_minimal_profile_is_accepted(tmp_path: Path) -> None:
     found = read_profile(yaml_file(tmp_path / "p.yaml", {"machines": 2, "exclusive": False, "environment": {"A": 1}}))
     assert found == SlurmProfile(2, exclusive=False, environment=(("A", "1"),))
 
 
-def test_without_slurm_the_command_says_so(ck: Callable[..., Any], ck_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_slurm_is_reported(ck: Callable[..., Any], ck_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not find_spec("dask_jobqueue"):
         pytest.skip("dask-jobqueue is not installed")
     toy_benchmark()
@@ -77,9 +77,7 @@ def slurm(ck: Callable[..., Any], ck_home: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @NEEDS
-def test_jobs_make_the_runs_and_are_gone_afterwards(
-    ck: Callable[..., Any], log: Path, slurm: dict[str, Any], ck_home: Path
-) -> None:
+def test_jobs_make_runs_and_end_afterwards(ck: Callable[..., Any], log: Path, slurm: dict[str, Any], ck_home: Path) -> None:
     done = ck(*SWEEP, f"--cluster=slurm:{yaml_file(ck_home / 'p.yaml', slurm)}")
     assert done.code == 0, done.err
     assert (done.json["made"], done.json["left"]) == (4, 0)
@@ -90,7 +88,7 @@ def test_jobs_make_the_runs_and_are_gone_afterwards(
 
 
 @NEEDS
-def test_a_job_that_slurm_refuses_or_that_ends_is_reported(
+def test_refused_and_ended_jobs_are_reported(
     ck: Callable[..., Any], slurm: dict[str, Any], ck_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = ck(*SWEEP, f"--cluster=slurm:{yaml_file(ck_home / 'p.yaml', {**slurm, 'partition': 'night'})}")
@@ -105,7 +103,7 @@ def test_a_job_that_slurm_refuses_or_that_ends_is_reported(
 
 
 @NEEDS
-def test_jobs_that_slurm_holds_are_reported(
+def test_held_jobs_are_reported(
     ck: Callable[..., Any], slurm: dict[str, Any], ck_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ck_repo.campaign.slurm._GRACE", 0.0)

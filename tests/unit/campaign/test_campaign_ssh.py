@@ -37,17 +37,17 @@ SWEEP = ("sweep", "program:toy-bench", "--out=json", "--trust", "--over.batch_si
         (["a"], "not an object"),
     ],
 )
-def test_wrong_files_of_hosts_are_refused(tmp_path: Path, content: Any, message: str) -> None:
+def test_invalid_host_files_are_refused(tmp_path: Path, content: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         read_hosts(yaml_file(tmp_path / "hosts.yaml", content))
 
 
-def test_a_host_has_what_is_said_for_all(tmp_path: Path) -> None:
+def test_host_has_settings_of_all_hosts(tmp_path: Path) -> None:
     found = read_hosts(yaml_file(tmp_path / "h.yaml", {"python": "/p", "hosts": ["me@a", {"host": "b", "python": "/q"}]}))
     assert found.hosts == (Host("a", python="/p", user="me"), Host("b", python="/q"))
 
 
-def test_nothing_is_asked_and_unknown_keys_are_refused() -> None:
+def test_ssh_command_never_prompts_and_refuses_unknown_keys() -> None:
     words = ssh_command(Host("board", python="~/my ck/python", port=2222), "known")
     for setting in ("BatchMode=yes", "StrictHostKeyChecking=yes", "UserKnownHostsFile=known"):
         assert setting in words
@@ -80,7 +80,7 @@ def host_of(home: Path, name: str) -> dict[str, Any]:
 
 
 @NEEDS
-def test_hosts_that_can_be_used_make_the_runs_and_the_others_are_named(
+def test_usable_hosts_make_runs_and_others_are_named(
     ck: Callable[..., Any], log: Path, server: Sshd, ck_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = ck_home / "old-python"
@@ -120,7 +120,7 @@ def test_hosts_that_can_be_used_make_the_runs_and_the_others_are_named(
 
 
 @NEEDS
-def test_a_host_that_does_not_answer_is_skipped(
+def test_unresponsive_host_is_skipped(
     ck: Callable[..., Any], server: Sshd, ck_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ck_repo.campaign.ssh._ANSWER", 0.5)
@@ -142,7 +142,7 @@ def _hiding(home: Path) -> Path:
 
 
 @NEEDS
-def test_a_changed_or_unknown_host_key_ends_the_command(ck: Callable[..., Any], server: Sshd, ck_home: Path) -> None:
+def test_changed_or_unknown_host_key_is_an_error(ck: Callable[..., Any], server: Sshd, ck_home: Path) -> None:
     key = (server.folder / "user.pub").read_text().split()[1]
     changed, unknown = ck_home / "changed", ck_home / "unknown"
     changed.write_text(f"[127.0.0.1]:{server.port} ssh-ed25519 {key}\n")

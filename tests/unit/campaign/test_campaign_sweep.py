@@ -53,7 +53,7 @@ def test_every_combination_is_run_and_recorded(ck: Callable[..., Any], log: Path
     assert len({row["cell"] for row in of_campaign}) == 4
 
 
-def test_exclusions_are_left_out(ck: Callable[..., Any], log: Path) -> None:
+def test_excluded_combinations_are_not_run(ck: Callable[..., Any], log: Path) -> None:
     sweep(ck, "--over.batch_size=1,4,8", "--over.threads=1,2", "--exclude=batch_size=4|8,threads=2;batch_size=1,threads=1")
     assert made_runs(log) == [f"toy-plain {b} {t} accuracy+performance" for b, t in ((1, 2), (4, 1), (8, 1))]
 
@@ -67,7 +67,7 @@ def test_repetitions_are_interleaved_and_measure_accuracy_once(ck: Callable[...,
     assert [row["mAP"] for row in found["rows"]] == [0.5, 0.5]
 
 
-def test_what_is_recorded_is_not_run_again(ck: Callable[..., Any], log: Path) -> None:
+def test_recorded_runs_are_not_repeated(ck: Callable[..., Any], log: Path) -> None:
     first = sweep(ck, "--over.batch_size=1,4")
     again = sweep(ck, "--over.batch_size=1,4")
     assert len(made_runs(log)) == 2
@@ -76,7 +76,7 @@ def test_what_is_recorded_is_not_run_again(ck: Callable[..., Any], log: Path) ->
     assert again["rows"] == first["rows"]
 
 
-def test_a_larger_matrix_and_a_plain_run_share_runs(ck: Callable[..., Any], log: Path) -> None:
+def test_larger_matrix_and_plain_run_share_runs(ck: Callable[..., Any], log: Path) -> None:
     assert ck("run", "program:toy-bench", "--batch-size=2", "--trust").code == 0
     sweep(ck, "--over.batch_size=1")
     found = sweep(ck, "--over.batch_size=1,2,4")
@@ -84,7 +84,7 @@ def test_a_larger_matrix_and_a_plain_run_share_runs(ck: Callable[..., Any], log:
     assert len(made_runs(log)) == 3
 
 
-def test_another_package_in_the_venv_makes_runs_stale(ck: Callable[..., Any], log: Path, program: Entry) -> None:
+def test_changed_package_in_venv_invalidates_runs(ck: Callable[..., Any], log: Path, program: Entry) -> None:
     """Same options, another lock: an experiment of a package that has another version now does not count."""
     site = next((program.path.parents[1] / "venv/mlperf-inference/venv/lib").glob("python*")) / "site-packages"
 
@@ -107,7 +107,7 @@ def test_another_package_in_the_venv_makes_runs_stale(ck: Callable[..., Any], lo
     assert [len(row["experiments"]) for row in found["rows"]] == [1]
 
 
-def test_a_cell_that_fails_twice_is_dropped_and_tried_again_by_the_next_call(
+def test_cell_that_fails_twice_is_dropped_until_next_call(
     ck: Callable[..., Any], log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOY_FAILS", "4")
@@ -121,14 +121,14 @@ def test_a_cell_that_fails_twice_is_dropped_and_tried_again_by_the_next_call(
     assert found["rows"][1]["why"] == ""
 
 
-def test_if_no_run_succeeds_the_command_fails(ck: Callable[..., Any], log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_fails_if_no_run_succeeds(ck: Callable[..., Any], log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOY_FAILS", "1,4")
     done = ck(*SWEEP, "--over.batch_size=1,4")
     assert done.code == 7
     assert "no run succeeded: failed 2 times" in done.json["error"]
 
 
-def test_a_hopeless_cell_is_not_repeated(ck: Callable[..., Any], log: Path) -> None:
+def test_hopeless_cell_is_not_repeated(ck: Callable[..., Any], log: Path) -> None:
     found = sweep(ck, "--over.threads=1,3,4", "--repetitions=3")
     runs = made_runs(log)
     assert [sum(f" {threads} " in line.replace("toy-plain 1", "x") for line in runs) for threads in (1, 3, 4)] == [1, 3, 3]
@@ -138,20 +138,20 @@ def test_a_hopeless_cell_is_not_repeated(ck: Callable[..., Any], log: Path) -> N
     assert len(made_runs(log)) == 9
 
 
-def test_what_a_cell_has_to_be_faster_than_is_at_least_as_accurate(ck: Callable[..., Any], log: Path) -> None:
+def test_cell_is_only_hopeless_beside_one_that_is_as_accurate(ck: Callable[..., Any], log: Path) -> None:
     found = sweep(ck, "--over.model=plain,fast", "--over.threads=1,2", "--repetitions=2", "--hopeless=0.6")
     by_values = {(row["values"]["model"], row["values"]["threads"]): row for row in found["rows"]}
     assert {key for key, row in by_values.items() if row["on_front"]} == {("plain", 2), ("fast", 2)}
     assert {key for key, row in by_values.items() if row["why"]} == {("fast", 1), ("plain", 1)}
 
 
-def test_a_cell_that_cannot_run_does_not_stop_the_others(ck: Callable[..., Any], log: Path) -> None:
+def test_impossible_cell_does_not_stop_the_others(ck: Callable[..., Any], log: Path) -> None:
     found = sweep(ck, "--over.model=plain,missing")
     assert found["made"] == 1
     assert found["rows"][1]["why"].startswith("cannot run: ")
 
 
-def test_time_is_bounded_and_the_same_command_continues(ck: Callable[..., Any], log: Path) -> None:
+def test_time_limit_stops_sweep_and_same_command_continues(ck: Callable[..., Any], log: Path) -> None:
     """The toy's performance test says 10 s, so that a limit of 1 s leaves room for no run; each earlier duration is known."""
     sweep(ck, "--over.batch_size=1")
     found = sweep(ck, "--over.batch_size=1,4", "--time_limit=1")
@@ -160,13 +160,13 @@ def test_time_is_bounded_and_the_same_command_continues(ck: Callable[..., Any], 
     assert (found["state"], found["left"]) == ("complete", 0)
 
 
-def test_a_run_over_its_limit_is_ended(ck: Callable[..., Any], log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_over_time_limit_is_ended(ck: Callable[..., Any], log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOY_HANGS", "4")
     found = sweep(ck, "--over.batch_size=1,4", "--run_limit=0.5")
     assert found["rows"][1]["why"] == "failed 2 times: the run was ended after its limit of 0.5 s"
 
 
-def test_dry_run_names_cells_time_and_downloads_and_changes_nothing(ck: Callable[..., Any], log: Path, ck_home: Path) -> None:
+def test_dry_run_lists_cells_time_and_downloads_without_changes(ck: Callable[..., Any], log: Path, ck_home: Path) -> None:
     sweep(ck, "--over.batch_size=1")
     found = sweep(ck, "--over.batch_size=1,4", "--repetitions=2", "--dry-run")
     assert [row["done"] for row in found["cells"]] == [1, 0]
@@ -184,7 +184,7 @@ def _each_machine(repetitions: int = 1) -> Campaign:
     return open_campaign(Session(), Definition(program.uid, matrix, repetitions, each_machine=True))
 
 
-def test_runs_of_a_machine_that_is_away_do_not_count_for_others(ck: Callable[..., Any], log: Path) -> None:
+def test_runs_of_absent_machine_do_not_count_for_others(ck: Callable[..., Any], log: Path) -> None:
     sweep(ck, "--over.batch_size=1,4")
     session, campaign = Session(), _each_machine()
     planned = plan_cells(session, find(Repositories(), "program", "toy-bench")[0], campaign.cells())
@@ -208,7 +208,7 @@ def test_runs_are_counted_for_each_machine() -> None:
     assert why == {(first, "one"): "", (first, "two"): "", (second, "one"): "", (second, "two"): "failed 2 times: it broke"}
 
 
-def test_every_user_can_open_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lock_can_be_opened_by_every_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CK_MEASUREMENT_LOCK", str(tmp_path / "lock"))
     before = os.umask(0o077)
     try:
@@ -218,14 +218,14 @@ def test_every_user_can_open_the_lock(tmp_path: Path, monkeypatch: pytest.Monkey
         os.umask(before)
 
 
-def test_another_definition_under_the_same_name_is_refused(ck: Callable[..., Any], log: Path) -> None:
+def test_different_definition_with_same_name_is_refused(ck: Callable[..., Any], log: Path) -> None:
     sweep(ck, "--over.batch_size=1", "--name=mine")
     done = ck(*SWEEP, "--over.batch_size=1,4", "--name=mine")
     assert done.code == 4
     assert "campaign:mine already exists" in done.json["error"]
 
 
-def test_show_and_ls_say_what_a_campaign_has(ck: Callable[..., Any], log: Path) -> None:
+def test_show_and_ls_print_cells_and_runs(ck: Callable[..., Any], log: Path) -> None:
     found = sweep(ck, "--over.batch_size=1,4", "--name=mine")
     shown = ck("show", "campaign:mine", "--out=json").json
     assert shown["rows"] == found["rows"]
@@ -250,7 +250,7 @@ def _wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> 
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_stopped_sweep_goes_on_where_it_was(
+def test_stopped_sweep_continues(
     number: signal.Signals, ck: Callable[..., Any], log: Path, ck_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed in its second run: the first is not repeated, the second is made again, nothing is counted twice."""

@@ -38,7 +38,7 @@ def tune(ck: Callable[..., Any], *words: str) -> dict[str, Any]:
     return answer
 
 
-def test_the_fastest_settings_are_found_confirmed_kept_and_used(ck: Callable[..., Any], log: Path) -> None:
+def test_fastest_settings_are_found_confirmed_and_used(ck: Callable[..., Any], log: Path) -> None:
     """The toy is fastest with 3 threads and batches of 8: 54 samples/s; its default choice makes 11."""
     found = tune(ck, "--goal=throughput", *SPACE, "--trials=10", "--repetitions=2")
     values = found["verdicts"]["throughput"]["values"]
@@ -64,7 +64,7 @@ def test_confirming_runs_take_turns(ck: Callable[..., Any], log: Path) -> None:
     assert [line.split()[2] for line in made_runs(log)[-8:]] == ["1", "3", "3", "1", "1", "3", "3", "1"]
 
 
-def test_default_that_is_the_best_is_said_and_used(ck: Callable[..., Any], log: Path) -> None:
+def test_default_is_reported_and_used_if_it_is_the_fastest(ck: Callable[..., Any], log: Path) -> None:
     words = ("--goal=throughput", "--threads=2", "--batch-size=1", "--sessions=1", "--trials=1", "--repetitions=2")
     found = tune(ck, *words)
     assert found["verdicts"]["throughput"]["beats_default"] is False
@@ -73,7 +73,7 @@ def test_default_that_is_the_best_is_said_and_used(ck: Callable[..., Any], log: 
 
 
 @pytest.mark.parametrize(("loss", "model"), [("-1%", "plain"), ("-30%", "fast")])
-def test_accuracy_is_kept(loss: str, model: str, ck: Callable[..., Any], log: Path) -> None:
+def test_accuracy_limit_excludes_less_accurate_models(loss: str, model: str, ck: Callable[..., Any], log: Path) -> None:
     """The fast model is twice as fast and has 0.4 of 0.5 mAP."""
     words = ("--over.model=plain,fast", "--threads=1", "--batch-size=1", "--sessions=1", f"--keep.mAP={loss}")
     found = tune(ck, "--goal=throughput", *words, "--repetitions=2")
@@ -82,7 +82,7 @@ def test_accuracy_is_kept(loss: str, model: str, ck: Callable[..., Any], log: Pa
     assert found["verdicts"]["throughput"]["beats_default"] is (model == "fast")
 
 
-def test_the_server_goal_is_the_highest_rate_within_the_bound(ck: Callable[..., Any], log: Path, program: Entry) -> None:
+def test_server_goal_is_highest_rate_within_latency_bound(ck: Callable[..., Any], log: Path, program: Entry) -> None:
     """The toy answers within the bound up to its throughput: 33 queries/s with 3 threads."""
     assert ck("run", "program:toy-bench", "--trust").code == 0  # installs what is needed
     measure = Measure(Session(trust=True), program, {"uid": "0" * 16, "alias": "mine"}, Settling(seconds=0))
@@ -93,7 +93,7 @@ def test_the_server_goal_is_the_highest_rate_within_the_bound(ck: Callable[..., 
     assert tune(ck, "--goal=server", *words)["goals"] == ["server"]
 
 
-def test_two_goals_give_a_front_and_settings_for_each(ck: Callable[..., Any], log: Path) -> None:
+def test_two_goals_give_front_and_settings_for_each(ck: Callable[..., Any], log: Path) -> None:
     found = tune(
         ck, "--goal=throughput,latency", "--over.threads=1,3", "--over.batch_size=1,4", "--sessions=1", "--repetitions=2"
     )
@@ -110,7 +110,7 @@ def test_two_goals_give_a_front_and_settings_for_each(ck: Callable[..., Any], lo
         assert done.json["results"]["threads"] == 3
 
 
-def test_speed_and_accuracy_give_a_front_of_models(ck: Callable[..., Any], log: Path) -> None:
+def test_speed_and_accuracy_give_front_of_models(ck: Callable[..., Any], log: Path) -> None:
     """The fast model has less accuracy than is kept: it is on the front, and is not what `--tuned` uses."""
     words = ("--over.model=plain,fast", "--threads=1", "--batch-size=1", "--sessions=1", "--repetitions=2")
     found = tune(ck, "--goal=throughput,accuracy", *words)
@@ -145,7 +145,7 @@ def test_no_combination_is_tried_twice(tmp_path: Path) -> None:
     assert set(study.importance()["throughput"]) == {"threads", "toy.a"}
 
 
-def test_a_search_continues_and_repeats_nothing(ck: Callable[..., Any], log: Path) -> None:
+def test_search_continues_without_repeating_trials(ck: Callable[..., Any], log: Path) -> None:
     first = tune(ck, "--goal=throughput", *SPACE, "--trials=4", "--repetitions=2")
     runs = len(made_runs(log))
     same = tune(ck, "--goal=throughput", *SPACE, "--trials=4", "--repetitions=2")
@@ -156,7 +156,7 @@ def test_a_search_continues_and_repeats_nothing(ck: Callable[..., Any], log: Pat
     assert len(more["trials"]) == 6
 
 
-def test_a_search_that_was_killed_makes_its_trial_again(
+def test_killed_search_repeats_unfinished_trial(
     ck: Callable[..., Any], log: Path, ck_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = (*TUNE, "--goal=throughput", *SPACE, "--trials=3", "--repetitions=2")
@@ -186,7 +186,7 @@ def test_failed_trials_are_counted_and_skipped(ck: Callable[..., Any], log: Path
     assert sorted(row["state"] for row in found["trials"]) == ["complete", "complete", "fail"]
 
 
-def test_dry_run_says_what_is_searched(ck: Callable[..., Any], log: Path) -> None:
+def test_dry_run_lists_search_space(ck: Callable[..., Any], log: Path) -> None:
     found = tune(ck, "--goal=throughput", *SPACE, "--dry-run")
     assert found["space"]["threads"] == "1, 2, 3"
     assert found["combinations"] == 9
@@ -194,14 +194,14 @@ def test_dry_run_says_what_is_searched(ck: Callable[..., Any], log: Path) -> Non
     assert find(Repositories(), "campaign") == []
 
 
-def test_dry_run_lists_the_declared_options_of_a_backend(ck: Callable[..., Any]) -> None:
+def test_dry_run_lists_declared_options_of_backend(ck: Callable[..., Any]) -> None:
     words = ("tune", "program:object-detection", "--goal=latency", "--dry-run", "--out=json", "--backend.arena=no")
     found = ck(*words).json
     assert found["space"]["onnxruntime: spinning"] == "yes, no"
     assert "onnxruntime: arena" not in found["space"]
 
 
-def test_settings_of_another_machine_or_model_are_not_used(ck: Callable[..., Any], log: Path) -> None:
+def test_settings_of_other_machine_or_model_are_not_used(ck: Callable[..., Any], log: Path) -> None:
     run = ("run", "program:toy-bench", "--trust", "--tuned")
     assert "there are no tuned settings for program:toy-bench, offline" in ck(*run).err
     found = tune(ck, "--goal=throughput", "--over.threads=1,3", "--batch-size=1", "--sessions=1", "--repetitions=2")
@@ -212,7 +212,7 @@ def test_settings_of_another_machine_or_model_are_not_used(ck: Callable[..., Any
     assert ck(*run).code == 16
 
 
-def test_a_loss_is_absolute_or_relative() -> None:
+def test_loss_is_absolute_or_relative() -> None:
     assert read_keep({}) == (Keep("mAP", 0.01, True),)
     assert read_keep({"mAP": "-0.005", "AP50": "0"}) == (Keep("mAP", 0.005, False), Keep("AP50", 0.0, False))
     assert Keep("mAP", 0.01, True).bound(0.5) == pytest.approx(0.495)
@@ -224,6 +224,6 @@ def test_a_loss_is_absolute_or_relative() -> None:
 @pytest.mark.parametrize(
     "text", ["speed", "throughput,throughput", "throughput,latency,server", "accuracy", ",", "accuracy,latency"]
 )
-def test_what_is_no_goal_is_refused(text: str) -> None:
+def test_invalid_goal_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         read_goals(text)

@@ -61,7 +61,7 @@ def written_bundle(path: Path) -> Path:
     return path
 
 
-def test_a_machine_makes_the_venv_of_a_bundle_without_the_network(
+def test_machine_makes_venv_from_bundle_without_network(
     ck: Callable[..., Any], log: Path, program: Entry, ck_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("distributed")
@@ -84,7 +84,7 @@ def test_a_machine_makes_the_venv_of_a_bundle_without_the_network(
     assert len(made_runs(log)) == 2
 
 
-def test_a_bundle_that_no_machine_can_use_ends_the_command(
+def test_unusable_bundle_is_an_error(
     ck: Callable[..., Any], program: Entry, ck_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("distributed")
@@ -103,7 +103,7 @@ def test_a_bundle_that_no_machine_can_use_ends_the_command(
     assert "is damaged or truncated" in done.json["error"]
 
 
-def test_a_file_arrives_in_parts_and_is_verified(ck_home: Path) -> None:
+def test_file_is_received_in_parts_and_verified(ck_home: Path) -> None:
     content = written_bundle(ck_home / "b.zip").read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     assert bytes_there("bundle", digest) == 0
@@ -119,7 +119,7 @@ def test_a_file_arrives_in_parts_and_is_verified(ck_home: Path) -> None:
     assert bytes_there("bundle", digest) == -1
 
 
-def test_a_venv_is_used_for_the_campaign_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_venv_of_file_is_only_used_by_its_campaign(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CK_VENV", "mine")
     with in_venv({"kind": "bundle", "digest": "0123456789abcdef"}):
         assert (os.environ["CK_VENV"], os.environ["CK_OFFLINE"]) == ("bundle-0123456789ab", "1")
@@ -138,7 +138,7 @@ def test_a_venv_is_used_for_the_campaign_alone(monkeypatch: pytest.MonkeyPatch) 
         (("--cluster=local", "--lock=none.json"), "none.json is not there"),
     ],
 )
-def test_wrong_options_are_refused(ck: Callable[..., Any], program: Entry, words: tuple[str, ...], message: str) -> None:
+def test_invalid_options_are_refused(ck: Callable[..., Any], program: Entry, words: tuple[str, ...], message: str) -> None:
     done = ck("sweep", "program:toy-bench", "--over.batch_size=1,4", *words)
     assert done.code in (2, 16)
     assert message in done.err

@@ -70,3 +70,19 @@ def test_ci_starts_existing_sessions() -> None:
     assert len(commands) == len(jobs)
     assert started - {""} <= sessions
     assert "" in started
+
+
+def test_every_supported_python_is_tested_by_nox_and_ci() -> None:
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    supported = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', project)
+    assert jobs["tests"]["strategy"]["matrix"]["python"] == supported
+    (setup,) = (step["with"] for step in jobs["tests"]["steps"] if "setup-python" in step.get("uses", ""))
+    assert setup == {"python-version": "${{ matrix.python }}"}
+    assert [step["run"] for step in jobs["tests"]["steps"] if "run" in step] == ['bash .ci/run "tests-${{ matrix.python }}"']
+    nox = ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))
+    (tests,) = (node for node in nox.body if isinstance(node, ast.FunctionDef) and node.name == "tests")
+    (call,) = tests.decorator_list
+    assert isinstance(call, ast.Call)
+    assert [ast.literal_eval(word.value) for word in call.keywords if word.arg == "python"] == [supported]
+    assert f'requires-python = ">={supported[0]}"' in project

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bare_venv import MINOR
 from unit.run.bench import WELL, Bench
 
 from ck_repo.contract.record import write
@@ -155,8 +156,8 @@ def test_unknown_backend_is_reported(bench: Bench) -> None:
 
 
 def test_package_in_venv_provides_backend(bench: Bench) -> None:
-    info = bench.venv.path / "venv/lib/python3.11/site-packages/tpu_backend-1.0.dist-info"
-    info.mkdir(parents=True)
+    info = bench.venv.path / "venv/lib" / MINOR / "site-packages/tpu_backend-1.0.dist-info"
+    info.mkdir()
     (info / "entry_points.txt").write_text("[ck_repo.backends]\ntpu = tpu_backend\n")
     plan = bench.plan(backend="tpu")
     assert plan.backend == "tpu"

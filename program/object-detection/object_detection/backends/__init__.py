@@ -101,6 +101,11 @@ def framework(name: str, device: str, options: Mapping[str, str] = NO_OPTIONS) -
     ----------
     options
         Options of the backend, as its module declares them; the engine has checked them.
+
+    Raises
+    ------
+    HarnessError
+        If there is no such backend, it cannot be imported, or it cannot use the device.
     """
     module = _module(name)
     if device not in module.devices():

@@ -22,7 +22,15 @@ def number_of(device: str) -> int | None:
 
 
 def visible(environment: Mapping[str, str] = os.environ, driver: Path = _DRIVER) -> int:
-    """How many GPUs CUDA sees, for frameworks that do not say; at least one."""
+    """How many GPUs CUDA sees, for frameworks that do not say; at least one.
+
+    Parameters
+    ----------
+    environment
+        Variables; ``CUDA_VISIBLE_DEVICES`` lists the GPUs if it is not empty.
+    driver
+        The folder in which NVIDIA's driver for Linux has a folder for each GPU.
+    """
     chosen = environment.get("CUDA_VISIBLE_DEVICES")
     found = len(chosen.split(",")) if chosen else len(list(driver.glob("*")))
     return max(1, found)

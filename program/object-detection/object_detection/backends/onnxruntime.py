@@ -74,7 +74,21 @@ def devices() -> tuple[str, ...]:
 
 
 def load(model: Model, device: str, threads: int, options: Mapping[str, str] = NO_OPTIONS) -> OnnxRuntime:
-    """Load a model; with `threads` 0 ONNX Runtime chooses their number."""
+    """Load a model.
+
+    Parameters
+    ----------
+    threads
+        Threads of the session; 0 lets ONNX Runtime choose their number.
+    options
+        Values of the options in `BACKEND`, which the engine has checked.
+
+    Raises
+    ------
+    HarnessError
+        If ONNX Runtime cannot read the file or use the device, or the file's inputs and outputs are not those of the model's
+        interface.
+    """
     return OnnxRuntime(model, device, threads, options)
 
 

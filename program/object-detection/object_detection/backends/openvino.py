@@ -57,7 +57,20 @@ def devices() -> tuple[str, ...]:
 
 
 def load(model: Model, device: str, threads: int, options: Mapping[str, str] = NO_OPTIONS) -> OpenVino:
-    """Load a model; with `threads` 0 OpenVINO chooses their number."""
+    """Load a model.
+
+    Parameters
+    ----------
+    threads
+        Threads of the session; 0 lets OpenVINO choose their number.
+    options
+        Values of the options in `BACKEND`, which the engine has checked.
+
+    Raises
+    ------
+    HarnessError
+        If OpenVINO cannot read the file, or the file's inputs and outputs are not those of the model's interface.
+    """
     return OpenVino(model, device, threads, options)
 
 

@@ -48,7 +48,18 @@ def parse(text: str) -> TensorName:
 
 
 def named(text: str, outputs: Sequence[str]) -> TensorName:
-    """Parse a field; an index becomes the name of the output."""
+    """Parse a field; an index becomes the name of the output.
+
+    Parameters
+    ----------
+    outputs
+        Names of the model's outputs, in its order. An index that is too large stays as it is.
+
+    Examples
+    --------
+    >>> named("#1[4:]", ["boxes", "scores"])
+    TensorName(name='scores', columns=slice(4, None, None))
+    """
     found = parse(text)
     position = _POSITION.fullmatch(found.name)
     if position and int(position[1]) < len(outputs):

@@ -49,7 +49,19 @@ def devices() -> tuple[str, ...]:
 
 
 def load(model: Model, device: str, threads: int) -> TensorFlow:
-    """Load a model; with `threads` 0 TensorFlow chooses their number."""
+    """Load a model.
+
+    Parameters
+    ----------
+    threads
+        Threads of the session; 0 lets TensorFlow choose their number.
+
+    Raises
+    ------
+    HarnessError
+        If TensorFlow cannot read the file, the file is not frozen or has no signature, or the file's inputs and outputs are not
+        those of the model's interface.
+    """
     return TensorFlow(model, device, threads)
 
 

@@ -45,7 +45,20 @@ def devices() -> tuple[str, ...]:
 
 
 def load(model: Model, device: str, threads: int, options: Mapping[str, str] = NO_OPTIONS) -> TFLite:
-    """Load a model; with `threads` 0 LiteRT chooses their number."""
+    """Load a model.
+
+    Parameters
+    ----------
+    threads
+        Threads of the session; 0 lets LiteRT choose their number.
+    options
+        Values of the options in `BACKEND`, which the engine has checked.
+
+    Raises
+    ------
+    HarnessError
+        If LiteRT cannot read the file, or the file's inputs and outputs are not those of the model's interface.
+    """
     return TFLite(model, device, threads, options)
 
 

@@ -59,7 +59,20 @@ def devices() -> tuple[str, ...]:
 
 
 def load(model: Model, device: str, threads: int, options: Mapping[str, str] = NO_OPTIONS) -> Torch:
-    """Load a model; with `threads` 0 PyTorch chooses their number."""
+    """Load a model.
+
+    Parameters
+    ----------
+    threads
+        Threads of an operation; 0 lets PyTorch choose their number.
+    options
+        Values of the options in `BACKEND`, which the engine has checked.
+
+    Raises
+    ------
+    HarnessError
+        If the file does not have the weights of a network that is declared, or ``compile`` is chosen without a C++ compiler.
+    """
     return Torch(model, device, threads, options)
 
 

@@ -21,6 +21,16 @@ def mobilenet(arrays: Arrays, metadata: Mapping[str, str]) -> None:
     """Add the network to the default graph.
 
     The input is in bytes, whatever the source's was: the scaling is a part of the graph, as in the published one.
+
+    Parameters
+    ----------
+    arrays
+        The weights, by the names of the network for PyTorch; kernels have PyTorch's order of axes. ``anchors``, (1917, 4), and
+        ranges of quantization are optional.
+    metadata
+        ``input_offset`` and ``input_scale`` of values of pixels; ``total``, ``iou`` and ``score_above`` of the selection. What
+        is
+        missing is the network's usual value.
     """
     images = tf.compat.v1.placeholder(tf.uint8, [None, _SIDE, _SIDE, 3], name="image_tensor")
     offset = float(metadata.get("input_offset", 127.5))  # a source without its own scaling expects -1 to 1

@@ -17,7 +17,15 @@ _STAGES = (("model.layer1.4", 3, 1), ("model.layer1.5", 4, 2), ("model.layer2.0"
 
 
 def resnet34(arrays: Arrays, metadata: Mapping[str, str]) -> None:
-    """Add the network to the default graph."""
+    """Add the network to the default graph.
+
+    Parameters
+    ----------
+    arrays
+        The weights, by the names of the network for PyTorch; kernels have PyTorch's order of axes.
+    metadata
+        ``iou`` and ``score_above`` of the selection; the network's own if they are missing.
+    """
     network = _Network(arrays)
     images = tf.compat.v1.placeholder(tf.float32, [None, 3, _SIDE, _SIDE], name="image")
     scores, offsets = network.heads(images)

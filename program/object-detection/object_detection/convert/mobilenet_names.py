@@ -51,7 +51,20 @@ def all_layers() -> list[str]:
 
 
 def check_complete(found: set[str], source: object) -> None:
-    """Refuse a graph that lacks layers of the network."""
+    """Refuse a graph that lacks layers of the network.
+
+    Parameters
+    ----------
+    found
+        Names of layers, as in `all_layers`.
+    source
+        The graph, for messages.
+
+    Raises
+    ------
+    HarnessError
+        If a layer is missing; the message has the number of missing ones, and the first.
+    """
     missing = [name for name in all_layers() if name not in found]
     if missing:
         raise HarnessError(

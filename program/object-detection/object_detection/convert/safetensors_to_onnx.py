@@ -57,7 +57,17 @@ def convert(task: Task) -> None:
 
 
 def export(network: Detector, images: Tensor, name: str, path: Path, channels_last: bool) -> None:
-    """Write the network without its selection of detections."""
+    """Write the network without its selection of detections.
+
+    Parameters
+    ----------
+    images
+        An example of the input, in the shape and dtype of the model: (1, height, width, 3) if `channels_last`, else (1, 3,
+        height,
+        width).
+    name
+        Name of the input.
+    """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -73,7 +83,18 @@ def anchors_of(graph: onnx.GraphProto) -> int:
 
 
 def add_selection(graph: onnx.GraphProto, rule: Rule, names: dict[str, str]) -> None:
-    """Append non-maximum suppression and selection of the best; the graph's outputs become those of `names`."""
+    """Append non-maximum suppression and selection of the best detections.
+
+    Parameters
+    ----------
+    graph
+        The graph of `export`, with the outputs ``decoded_boxes`` (1, anchors, 4) and ``class_scores`` (1, classes, anchors).
+    rule
+        Thresholds and limits of the selection.
+    names
+        Names of the new outputs, which replace those of the graph: ``boxes`` (1, detections, 4), ``scores`` and ``classes`` (1,
+        detections), and ``count`` (1,), which is empty for none. All are float32; classes count from 1.
+    """
 
     def constant(name: str, value: object, dtype: type) -> str:
         graph.initializer.append(numpy_helper.from_array(np.array(value, dtype=dtype), f"selection/{name}"))

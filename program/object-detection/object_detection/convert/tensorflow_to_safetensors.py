@@ -45,7 +45,13 @@ class Graph:
         return None if tensor.op.name in self._varying else np.asarray(self._session.run(tensor))
 
     def value(self, tensor: tf.Tensor, given: Array) -> Array:
-        """A value for one image."""
+        """A value for one image.
+
+        Parameters
+        ----------
+        given
+            The image, in the shape and dtype of the graph's placeholder.
+        """
         return np.asarray(self._session.run(tensor, {self.placeholder: given}))
 
     @property

@@ -15,7 +15,15 @@ FILE = "model.safetensors"
 
 
 def save(folder: Path, arrays: Arrays, architecture: str, **settings: object) -> None:
-    """Write the file; settings are stored as text."""
+    """Write the file `FILE`.
+
+    Parameters
+    ----------
+    architecture
+        The marker of a network, by which its files are recognised.
+    settings
+        Other metadata, which are stored as text.
+    """
     from safetensors.numpy import save_file
 
     plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}

@@ -30,7 +30,13 @@ def max_pixels() -> int:
 
 
 def too_large(path: Path, width: int, height: int) -> HarnessError:
-    """The error for an image that OpenCV cannot decode."""
+    """The error for an image that OpenCV cannot decode.
+
+    Parameters
+    ----------
+    width, height
+        Pixels. The limits are `max_pixels` for their product, and OpenCV's own for a side.
+    """
     return HarnessError(
         f"{path} has {width} × {height} pixels; OpenCV decodes at most {max_pixels()}, and {_LONGEST_SIDE} a side",
         f"scale it down, or increase {LARGEST_VARIABLE}",

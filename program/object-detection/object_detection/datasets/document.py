@@ -76,6 +76,11 @@ def read_lists(
     -------
     set
         The keys of `handlers` whose value is a list.
+
+    Raises
+    ------
+    HarnessError
+        If the text is not JSON; the message has the line and column.
     """
     try:
         return _Lists(file, text, handlers, progress).read()

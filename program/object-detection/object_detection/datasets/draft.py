@@ -86,7 +86,20 @@ class Draft:
         self._images.append((key if named is None else named, name, width, height))
 
     def category(self, key: Identity, name: str, named: Identity | None = None) -> None:
-        """Add a category; `named` as for images."""
+        """Add a category.
+
+        Parameters
+        ----------
+        key
+            The id, as a number if it is one in quotes.
+        named
+            The id as written.
+
+        Raises
+        ------
+        HarnessError
+            If another category has the id.
+        """
         if not self._category_ids.declare(key):
             raise self.error(f"two categories have the id {key}", "give each category a unique id")
         self._categories.append((key if named is None else named, name))
@@ -129,7 +142,15 @@ class Draft:
         return [(position, name) for position, (_, name, width, _) in enumerate(self._images) if not width]
 
     def sized(self, position: int, width: int, height: int) -> None:
-        """Set the size of an image."""
+        """Set the size of an image.
+
+        Parameters
+        ----------
+        position
+            Its index, from `named_images`.
+        width, height
+            Pixels, as stored in the file.
+        """
         key, name, *_ = self._images[position]
         self._images[position] = (key, name, width, height)
 

@@ -14,7 +14,17 @@ _NAMES = 5  # maximum number of categories in a remark
 
 
 def look(truth: Truth, remarks: Remarks) -> None:
-    """Add remarks about suspicious data."""
+    """Add remarks about suspicious data.
+
+    Parameters
+    ----------
+    truth
+        The content of the annotations, which is not changed.
+    remarks
+        Where remarks are added: boxes outside their image, other orders and units of boxes, unused and unknown categories,
+        files of
+        several images, and data without a box to score.
+    """
     _look_at_boxes(truth, remarks)
     _look_at_categories(truth, remarks)
     names = Counter(row.name for row in truth.images)

@@ -30,7 +30,23 @@ def parts(name: str) -> list[str]:
 
 
 def below(folder: Path, path: Path, name: str) -> str:
-    """The name of an image in a copy of the data set, by which `Folder.find` finds it for `name`."""
+    """The name of an image in a copy of the data set, by which `Folder.find` finds it for `name`.
+
+    Parameters
+    ----------
+    folder
+        The image folder of the data set.
+    path
+        The file of the image.
+    name
+        The file name in the annotations, which may be a path from another system.
+
+    Returns
+    -------
+    str
+        The path relative to `folder` with slashes; for a file outside of it, the parts of `name` without roots, drives and
+        ``..``.
+    """
     text, inside = os.path.normpath(path), os.path.join(folder, "")
     if text.startswith(inside):
         return text[len(inside) :].replace(os.sep, "/")

@@ -20,7 +20,17 @@ class Remarks:
     _found: dict[str, tuple[int, str]] = field(default_factory=dict)
 
     def add(self, kind: str, where: str, count: int = 1) -> None:
-        """Count a remark."""
+        """Count a remark.
+
+        Parameters
+        ----------
+        kind
+            The text of the remark; equal texts are counted together.
+        where
+            What it refers to; the first one is an example in the sentence.
+        count
+            How many cases it has.
+        """
         before, first = self._found.get(kind, (0, where))
         self._found[kind] = (before + count, first)
 

@@ -39,7 +39,18 @@ class Request:
 
     @classmethod
     def parse(cls, given: Mapping[str, Any], base: Path = Path()) -> Request:
-        """A request from JSON: `path`, and optionally `annotations`, `names` and `inside`."""
+        """A request from JSON: `path`, and optionally `annotations`, `names` and `inside`.
+
+        Parameters
+        ----------
+        base
+            The folder that relative paths refer to.
+
+        Raises
+        ------
+        KeyError
+            If there is no `path`.
+        """
         annotations, names = (base / given[key] if given.get(key) else None for key in ("annotations", "names"))
         return cls(base / given["path"], annotations, names, bool(given.get("inside")))
 
@@ -70,7 +81,13 @@ class Source:
 
 
 def pictures(folder: Path, *, deep: bool = True) -> list[Path]:
-    """The image files in a folder, sorted by their paths."""
+    """The image files in a folder, sorted by their paths.
+
+    Parameters
+    ----------
+    deep
+        Whether to search sub-folders, too.
+    """
     found = folder.rglob("*") if deep else folder.iterdir()
     return sorted(path for path in found if path.suffix.lower() in PICTURES and path.is_file())
 

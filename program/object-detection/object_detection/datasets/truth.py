@@ -71,7 +71,19 @@ class Boxes:
         return len(self.image)
 
     def add(self, image: int, category: int, box: tuple[float, float, float, float], area: float, crowd: int) -> None:
-        """Append a box."""
+        """Append a box.
+
+        Parameters
+        ----------
+        image, category
+            Indices of image and category; -1 for a category that the file does not declare.
+        box
+            x, y, width and height, pixels.
+        area
+            Square pixels.
+        crowd
+            1 for a group of objects, which is not scored.
+        """
         self.image.append(image)
         self.category.append(category)
         self.corner.extend(box)
@@ -136,7 +148,16 @@ class Truth:
                 }
 
     def write_coco(self, file: Path, images: Collection[int] | None = None) -> None:
-        """Write the data set, or some of its images, in COCO's format, one box at a time."""
+        """Write the data set, or some of its images, in COCO's format.
+
+        Boxes are written one by one, so that memory does not grow with their number; those of undeclared categories are left
+        out.
+
+        Parameters
+        ----------
+        images
+            Indices of images; None for all.
+        """
         images = range(len(self.images)) if images is None else sorted(images)
         with open(file, "w", encoding="utf-8") as out:
             out.write('{"info": {}, "images": [\n')

@@ -271,7 +271,16 @@ class SSDMobileNet(Detector):
 
 
 def build(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> SSDMobileNet:
-    """The network for the weights, without parameters."""
+    """The network for the weights, without parameters.
+
+    Parameters
+    ----------
+    tensors
+        The weights by name. Their shapes determine the number of classes and the width of the layers; ``anchors`` and ranges of
+        quantization become buffers.
+    metadata
+        ``input_offset``, ``input_scale`` and the rule of the selection; usual values if they are missing.
+    """
     usual = Settings()
     settings = Settings(
         usual.rule.with_metadata(metadata), float(metadata.get("input_offset", 0)), float(metadata.get("input_scale", 1))

@@ -158,5 +158,13 @@ class SSDResNet34(Detector):
 
 
 def build(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> SSDResNet34:
-    """The network for the weights, without parameters."""
+    """The network for the weights, without parameters.
+
+    Parameters
+    ----------
+    tensors
+        The weights by name. They are not used: all networks of this kind have the same shapes.
+    metadata
+        The rule of the selection; the reference's if it is missing.
+    """
     return SSDResNet34(rule=RULE.with_metadata(metadata))

@@ -137,7 +137,17 @@ class Answers:
 
 
 def write_part(folder: Path, part: AccuracyPart, samples: Sequence[int], remarks: Sequence[str]) -> None:
-    """Write which samples a part has answered, beside its accuracy log."""
+    """Write which samples a part has answered, beside its accuracy log.
+
+    Parameters
+    ----------
+    folder
+        The run folder of the part.
+    samples
+        Sample indices, in any order.
+    remarks
+        Remarks on its outputs, which the merged run repeats.
+    """
     content = {"index": part.index, "count": part.count, "samples": sorted(samples), "remarks": list(remarks)}
     (folder / _FILE).write_text(json.dumps(content) + "\n", encoding="utf-8")
 

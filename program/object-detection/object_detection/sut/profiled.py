@@ -66,7 +66,7 @@ class ProfiledWorker(Worker):
         self.stages = Stages()
 
     def waited(self, since: int, samples: int) -> None:
-        """Samples of a query are taken from the queue."""
+        """Add the time in the queue; see `Worker.waited`."""
         self.stages.queue += (_now() - since) * samples
 
     def inputs(self, indices: Sequence[int], library: SampleLibrary) -> Array:

@@ -99,7 +99,18 @@ class Worker:
         return boxes[:count], scores[:count], classes[:count], None if counts is None else counts[:count]
 
     def inputs(self, indices: Sequence[int], library: SampleLibrary) -> Array:
-        """The inputs of a batch, filled up for a file of a fixed batch."""
+        """The inputs of a batch.
+
+        Parameters
+        ----------
+        indices
+            Sample indices, which the library has loaded.
+
+        Returns
+        -------
+        ndarray
+            (batch, …) in the model's layout and dtype. For a file of a fixed batch, the last image is repeated to fill it.
+        """
         images = library.batch(indices)
         missing = getattr(self._backend, "fixed_batch", 0) - len(indices)  # backends of third parties may lack it
         return images if missing <= 0 else np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
@@ -109,7 +120,15 @@ class Worker:
         return self._backend.run(images)
 
     def waited(self, since: int, samples: int) -> None:
-        """Samples are taken from the queue, in which they were since a time of `time.perf_counter_ns`."""
+        """Called when samples are taken from the queue.
+
+        Parameters
+        ----------
+        since
+            When they were put into it: a time of `time.perf_counter_ns`.
+        samples
+            Their number.
+        """
 
     def answers(self, model: Model, indices: Sequence[int], outputs: Outputs, check: OutputCheck) -> list[Rows]:
         """Outputs interpreted according to the model's interface.
@@ -153,7 +172,13 @@ class Worker:
         self.done += len(samples)
 
     def complete(self, samples: Sequence[lg.QuerySample], found: Sequence[Rows]) -> None:
-        """Hand answers to LoadGen."""
+        """Hand answers to LoadGen.
+
+        Parameters
+        ----------
+        found
+            float32 (detections, 7) for each sample; see `object_detection.detections`.
+        """
         lg.QuerySamplesComplete(
             [
                 lg.QuerySampleResponse(sample.id, rows.__array_interface__["data"][0], rows.nbytes)
