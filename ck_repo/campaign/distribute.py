@@ -110,6 +110,7 @@ class _Running:
         self._unusable: set[str] = set()  # machines that cannot make any run, or were not ready for too long
         self._failed_on: dict[str, set[str]] = {}  # machines on which a cell failed, by its key
         self._waiting = Waiting(limits.settling.seconds, _REST)
+        self._asked_at, self._addresses_then = -_LOOK, dict[str, str]()
 
     def run(self, machines: Sequence[Machine]) -> str:
         """Start runs until none is left, or the time is over; return the final state."""
@@ -144,8 +145,7 @@ class _Running:
         """The machines that have a worker now, with its address; new ones join unless every machine makes every run."""
         if self._cluster.client.status not in ("running", "connecting"):
             raise ClusterError("the scheduler has ended", hint="start it again; the same command continues")
-        rows = self._cluster.client.scheduler_info(n_workers=-1)["workers"]
-        addresses = {str(row["name"]): str(address) for address, row in rows.items()}
+        addresses = self._addresses()
         if not self._campaign.definition.each_machine and (new := addresses.keys() - self._workers.keys()):
             self._workers |= dict.fromkeys(new, "")  # those that cannot be used are asked once
             for machine in usable(self._cluster.machines(new)):
@@ -157,10 +157,20 @@ class _Running:
                 found.setdefault(machine_name, address)
         if self._venv_file:
             found = {name: address for name, address in found.items() if self._has_venv(name, address, self._venv_file)}
+        there = set(addresses.values())
         for future, (job, name, address) in list(self._under_way.items()):
-            if address not in rows and not future.done():  # a restarted worker has another address
+            if address not in there and not future.done():  # a restarted worker has another address
                 self._lost(future, job, name)
         return found
+
+    def _addresses(self) -> dict[str, str]:
+        """The address of each worker by its name; asked once a second, as the answer grows with the number of machines."""
+        now = time.monotonic()
+        if now - self._asked_at >= _LOOK:
+            rows = self._cluster.client.scheduler_info(n_workers=-1)["workers"]
+            self._asked_at = now
+            self._addresses_then = {str(row["name"]): str(address) for address, row in rows.items()}
+        return self._addresses_then
 
     def _has_venv(self, machine: str, address: str, file: VenvFile) -> bool:
         """Whether a machine has the campaign's venv; it is begun to be made if not."""
