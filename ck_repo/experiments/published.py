@@ -65,13 +65,13 @@ def read_table(round_: Round, path: Path) -> list[Published]:
         If columns are missing or a number is invalid; with the line.
     """
     reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
-    missing = [name for name in _NEEDED if name not in (reader.fieldnames or ())]
-    if missing:
-        raise ConfigError(f"{path} is not a table of results: no column {missing[0]}", hint=f"needed: {', '.join(_NEEDED)}")
     try:
+        missing = [name for name in _NEEDED if name not in (reader.fieldnames or ())]
+        if missing:
+            raise ConfigError(f"{path} is not a table of results: no column {missing[0]}", hint=f"needed: {', '.join(_NEEDED)}")
         return [_of_row(round_, row, f"{path}:{reader.line_num}") for row in reader]
     except csv.Error as error:
-        raise ConfigError(f"{path}:{reader.line_num} is not CSV: {error}") from None
+        raise ConfigError(f"{path}:{reader.line_num or 1} is not CSV: {error}") from None
 
 
 def _of_row(round_: Round, row: dict[str, str | None], where: str) -> Published:

@@ -86,13 +86,21 @@ def installed_packages(python: Path) -> dict[str, InstalledPackage]:
 
 
 def _wheel_rows(info: Path) -> Iterator[tuple[str, str, str]]:
-    """Name, digest and size of each file in RECORD that was in the wheel."""
+    """Name, digest and size of each file in RECORD that was in the wheel; a damaged RECORD is an altered file itself."""
     with open(info / "RECORD", encoding="utf-8", errors="replace", newline="") as file:
-        for row in csv.reader(file):
-            name, digest, size = (*row, "", "", "")[:3]
-            own = name.startswith(info.name + "/") and name.rpartition("/")[2] in _OF_INSTALLERS
-            if digest and not own and not name.endswith(".pyc") and not name.startswith(("../../../bin/", "../../Scripts/")):
-                yield name, digest, size
+        try:
+            for row in csv.reader(file):
+                name, digest, size = (*row, "", "", "")[:3]
+                own = name.startswith(info.name + "/") and name.rpartition("/")[2] in _OF_INSTALLERS
+                if (
+                    digest
+                    and not own
+                    and not name.endswith(".pyc")
+                    and not name.startswith(("../../../bin/", "../../Scripts/"))
+                ):
+                    yield name, digest, size
+        except csv.Error as error:
+            yield f"{info.name}/RECORD", str(error), ""
 
 
 def _wheel_tags(path: Path) -> str:

@@ -72,7 +72,8 @@ def test_honest_system_passes_every_test(audited: Audited) -> None:
     pairs = {"TEST01": ("reference", "TEST01"), "TEST05": ("reference", "TEST05"), "TEST04": ("TEST04-A", "TEST04-B")}
     for test, (first, second) in pairs.items():
         verdict = verify_performance(load_round(), test, "Offline", found[first] / DETAIL, found[second] / DETAIL)
-        assert verdict.passed or "the results differ by" in verdict.text or "results are invalid" in verdict.text, verdict.text
+        busy = ("the results differ by", "% faster than A", "results are invalid")
+        assert verdict.passed or any(text in verdict.text for text in busy), verdict.text
     verdict = verify_accuracy(found["reference"] / "accuracy" / LOG, found["TEST01"] / "performance" / LOG)
     assert verdict.passed, verdict.text
     assert "num_perf_log_data_mismatch = 0" in verdict.text

@@ -298,6 +298,11 @@ FAULTS: dict[str, tuple[str, Callable[[Source], object], str]] = {
         ),
         "line 2 has the label /m/9, which",
     ),
+    "long column": (
+        "openimages",
+        lambda s: s.write("validation-annotations-bbox.csv", f"{'ImageID' * 50_000},LabelName\n"),
+        "line 1 is not CSV: field larger than field limit",
+    ),
     "long name": (
         "openimages",
         lambda s: s.write("class-descriptions-boxable.csv", f"/m/00,{'cat' * 50_000}\n"),

@@ -55,3 +55,4 @@ def test_package_with_missing_code(site: Path) -> None:
     (site / "whole" / "__init__.py").touch()
     assert half_removed(python) == {"half-gone": str(site / "half/__init__.py")}
     assert altered_files(python, "half-gone") == ["half/__init__.py", "half/part.py"]
+    assert altered_files(python, "damaged") == ["damaged-1.0.dist-info/RECORD"]

@@ -308,6 +308,7 @@ def test_accuracy_text_gives_last_figure_and_hash(tmp_path: Path) -> None:
         ("division,organisation,system,model,scenario,result_raw,validity\nclosed,X,s,m,Offline,inf,VALID\n", "not a finite"),
         ("division,organisation,system,model,scenario,result_raw,validity\nclosed,X,s,m,Online,1,VALID\n", "is not a scenario"),
         ("", "no column"),
+        (f"{'division' * 50_000},organisation\n", "t.csv:1 is not CSV"),
     ],
 )
 def test_invalid_table_is_reported_with_line(tmp_path: Path, text: str, message: str) -> None:

@@ -113,18 +113,18 @@ def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
     """Lines of the CSV file with their numbers."""
     lines = read_text(file)[0].splitlines()
     reader = csv.DictReader(lines)
-    if missing := sorted(_COLUMNS - {*(reader.fieldnames or ())}):
-        raise HarnessError(
-            f"{file} is not a CSV file of Open Images: it has no column {missing[0]}",
-            f"its first line must have the columns {', '.join(sorted(_COLUMNS))}",
-        )
     try:
+        if missing := sorted(_COLUMNS - {*(reader.fieldnames or ())}):
+            raise HarnessError(
+                f"{file} is not a CSV file of Open Images: it has no column {missing[0]}",
+                f"its first line must have the columns {', '.join(sorted(_COLUMNS))}",
+            )
         for row in reader:
             if None in row or None in row.values():
                 raise HarnessError(f"{file}: line {reader.line_num} has another number of columns than the first", "correct it")
             yield reader.line_num, row
     except csv.Error as error:
-        raise HarnessError(f"{file}: line {reader.line_num} is not CSV: {error}", "write the file again") from None
+        raise HarnessError(f"{file}: line {reader.line_num or 1} is not CSV: {error}", "write the file again") from None
 
 
 def _descriptions(file: Path) -> dict[str, str]:
