@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -86,9 +87,7 @@ class ByteConvolution(nn.Module):
         else:
             assert self._total
             sum_ = (self._total.size, self._total.zero, "sum", 1.0)
-            result = torch.ops.onednn.qconv2d_pointwise.binary(
-                *before, total, *after, *sum_, self._attribute, self._bounds, ""
-            )
+            result = torch.ops.onednn.qconv2d_pointwise.binary(*before, total, *after, *sum_, self._attribute, self._bounds, "")
         return result
 
     def _padded(self, given: Tensor) -> tuple[Tensor, list[int]]:

@@ -30,18 +30,29 @@ def quantize(network: Detector, ranges: Mapping[str, tuple[float, float]]) -> No
         If the network, or this build of PyTorch, has no 8-bit form, or the ranges are those of another network.
     """
     module = trace(network)
-    try:
-        largest = largest_weight()
-    except (AttributeError, RuntimeError) as error:
-        raise HarnessError(
-            f"PyTorch {torch.__version__} has no 8-bit convolutions for this processor: {error}",
-            "use --backend.precision=f32, or another machine",
-        ) from error
+    largest = exact_weights()
     groups = groups_of(module)
     if missing := [node.name for group in groups for node in (group.input, group.last) if node.name not in ranges]:
         raise HarnessError(f"the calibration has no range for {missing[0]}", "it is of another model: calibrate again")
     heads = _Rewriting(module, groups, ranges, largest).made()
     network.heads = heads.forward  # type: ignore[method-assign]  # not the module: a method of the class would hide it
+
+
+def exact_weights() -> int:
+    """The largest 8-bit weight with which this processor computes exactly.
+
+    Raises
+    ------
+    HarnessError
+        If this build of PyTorch has no 8-bit convolutions for the processor.
+    """
+    try:
+        return largest_weight()
+    except (AttributeError, RuntimeError) as error:
+        raise HarnessError(
+            f"PyTorch {torch.__version__} has no 8-bit convolutions for this processor: {error}",
+            "use --backend.precision=f32, or another machine",
+        ) from error
 
 
 class _Rewriting:
@@ -138,6 +149,7 @@ class _Rewriting:
         assert isinstance(source, fx.Node)
         given, steps = self._bytes[source]
         pool = self._module.get_submodule(str(node.target))
+        assert isinstance(pool, nn.MaxPool2d)
         window = [_pair(getattr(pool, name)) for name in ("kernel_size", "stride", "padding", "dilation")]
         made = self._graph.call_function(torch.ops.quantized.max_pool2d, (given, *window, pool.ceil_mode))
         self._bytes[node] = made, steps

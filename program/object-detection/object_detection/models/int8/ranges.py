@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,8 +58,3 @@ class _Watching(fx.Interpreter):
             before = self._found.get(node.name, (low, high))
             self._found[node.name] = (min(low, before[0]), max(high, before[1]))
         return value
-
-
-def steps_by_name(ranges: Mapping[str, tuple[float, float]]) -> dict[str, Steps]:
-    """Steps for ranges."""
-    return {name: steps_of(*limits) for name, limits in ranges.items()}

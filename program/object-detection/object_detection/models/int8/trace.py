@@ -35,7 +35,7 @@ def trace(network: Detector) -> fx.GraphModule:
     kind = type(network).__name__
     if any(isinstance(layer, Rounding) and layer.range is not None for layer in network.modules()):
         raise HarnessError(
-            "--backend.precision=int8 quantizes models of 32-bit floats, and this one has the ranges of 8-bit arithmetic already",
+            "--backend.precision=int8 quantizes models of 32-bit floats, and this one is quantized already",
             "use the model that is not quantized, or --backend.precision=f32",
         )
     try:
@@ -60,4 +60,9 @@ def is_convolution(module: fx.GraphModule, node: fx.Node) -> bool:
     if node.op != "call_module":
         return False
     layer = module.get_submodule(str(node.target))
-    return type(layer) in CONVOLUTIONS and isinstance(layer, nn.Conv2d) and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+    return (
+        type(layer) in CONVOLUTIONS
+        and isinstance(layer, nn.Conv2d)
+        and layer.padding_mode == "zeros"
+        and not isinstance(layer.padding, str)
+    )
