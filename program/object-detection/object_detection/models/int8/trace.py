@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Lock
+
 from torch import fx, nn
 
 from object_detection.errors import HarnessError
@@ -10,6 +12,7 @@ from object_detection.models.ssd_mobilenet import Rounding, SameConv
 
 CONVOLUTIONS = (nn.Conv2d, SameConv)  # exactly these: a subclass may compute something else
 _LEAVES = (nn.Conv2d, Rounding)
+_tracing = Lock()  # torch.fx changes modules for the whole process while it traces
 _HINT = "use --backend.precision=f32 or bf16"
 
 
@@ -39,7 +42,8 @@ def trace(network: Detector) -> fx.GraphModule:
             "use the model that is not quantized, or --backend.precision=f32",
         )
     try:
-        graph = _HeadsTracer().trace(network)
+        with _tracing:
+            graph = _HeadsTracer().trace(network)
     except Exception as error:  # the heads run with stand-ins for tensors, and may fail with anything
         raise HarnessError(
             f"--backend.precision=int8 cannot follow the heads of {kind}: {type(error).__name__}: {error}", _HINT
