@@ -173,7 +173,7 @@ def spec(spec_for: Any, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     model = write_mobilenet(tmp_path / "made.safetensors")
 
     def make(*modes: str, file: Path = model, changes: dict[str, Any] | None = None, **calibration: Any) -> dict[str, Any]:
-        more = {"backend_options": {"precision": "int8"}, "cache": str(tmp_path / "cache"), **(changes or {})}
+        more = {"backend_options": {"precision": "int8"}, "cache": str(tmp_path / "cache"), "sessions": 1, **(changes or {})}
         made = spec_for("offline", *modes, model=file, model_changes={"backend": "torch"}, **more)
         return {**made, "calibration": {"count": 0, "files": [], **calibration}}
 
