@@ -105,7 +105,10 @@ def calibrate(spec: Spec, calibration: Calibration, backend: Framework) -> tuple
     with locked(path.with_suffix(".lock")):
         ranges = _read(path)
         if ranges is None:
-            ranges = {name: (float(low), float(high)) for name, (low, high) in measure(spec.model, counted()).items()}
+            ranges = {
+                name: (float(low), float(high))
+                for name, (low, high) in measure(spec.model, spec.threads or 0, counted()).items()
+            }
             _write(path, ranges)
     content = {"images": list(inputs.names), "source": used.source, "sha256": used.sha256, "ranges": ranges}
     (spec.folder / FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

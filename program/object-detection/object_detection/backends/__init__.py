@@ -61,8 +61,8 @@ class Framework(Protocol):
         """Load a model.
 
         A backend that declares options gets the user's as the keyword `options`, a mapping of strings. With a value that is
-        calibrated, the model is loaded once without `ranges`, then the module's ``calibrate(model, images)`` gets inputs in
-        batches of one and returns ranges by name, and further models are loaded with these as the keyword `ranges`.
+        calibrated, the model is loaded once without `ranges`, then the module's ``calibrate(model, threads, images)`` gets
+        inputs in batches of one and returns ranges by name, and further models are loaded with these as the keyword `ranges`.
 
         Parameters
         ----------

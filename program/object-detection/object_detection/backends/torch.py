@@ -89,7 +89,7 @@ def load(
     return Torch(model, device, threads, options, ranges)
 
 
-def calibrate(model: Model, images: Iterator[Array]) -> dict[str, tuple[float, float]]:
+def calibrate(model: Model, threads: int, images: Iterator[Array]) -> dict[str, tuple[float, float]]:
     """The ranges of values between convolutions.
 
     Parameters
@@ -98,8 +98,11 @@ def calibrate(model: Model, images: Iterator[Array]) -> dict[str, tuple[float, f
         Inputs in batches of one, in the model's layout and type.
     """
     network = load_network(model.path)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub lacks the keyword
+    if threads:
+        torch.set_num_threads(threads)
     with torch.inference_mode():
-        return observe(trace(network), (_given(each, model.layout, torch.contiguous_format) for each in images))
+        return observe(trace(network), (_given(each, model.layout, torch.channels_last) for each in images))
 
 
 class Torch:
