@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,15 @@ from object_detection.models.int8.trace import trace  # noqa: E402
 from object_detection.models.load import load_network  # noqa: E402
 from object_detection.models.ssd_mobilenet import SameConv  # noqa: E402
 from torch import nn  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads of PyTorch wait actively for each other, which takes long beside other processes."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def needs_int8() -> None:

@@ -83,8 +83,8 @@ def load(
     Raises
     ------
     HarnessError
-        If the file does not have the weights of a network that is declared, ``compile`` is chosen without a C++ compiler, or the
-        network or the machine has no 8-bit form.
+        If the file does not have the weights of a network that is declared, ``compile`` is chosen without a C++ compiler, or
+        the network or the machine has no 8-bit form.
     """
     return Torch(model, device, threads, options, ranges)
 
