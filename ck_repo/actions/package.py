@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from ck_repo.actions.declare import LISTING, TAGS, Actions, Answer, Option, acti
 from ck_repo.actions.entry_data import rows_of
 from ck_repo.actions.entry_list import NAMES, cut_short, limit, shown_name
 from ck_repo.actions.entry_selection import SEARCHED, matching
+from ck_repo.actions.package_parts import IN_PARTS, parts_of
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError, UsageError
 from ck_repo.models.backends import formats
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from ck_repo.environment.venv import Venv
     from ck_repo.resolve.plan import Choice
     from ck_repo.resolve.resolver import Resolver
+    from ck_repo.run.shards import Shard
 
 ACTIONS: Actions = {}
 VENV = Option("venv", "the venv to use (default: the active one, else mlperf-inference)", value="NAME")
@@ -55,9 +58,13 @@ def _resolver(request: Request, venv: Venv | None) -> Resolver:
 
 def _resolve(request: Request, resolver: Resolver) -> Choice:
     """The needs of a request."""
-    forced = request.text("force_version")
-    choice = resolver.resolve(_wanted(request), f"=={forced.lstrip('v')}" if forced else request.text("version"))
+    choice = resolver.resolve(_wanted(request), _version_of(request))
     return resolver.in_format(choice, request.text("format")) if request.text("format") else choice
+
+
+def _version_of(request: Request) -> str:
+    forced = request.text("force_version")
+    return f"=={forced.lstrip('v')}" if forced else request.text("version")
 
 
 def _wanted(request: Request) -> str:
@@ -136,6 +143,7 @@ def search(request: Request) -> Answer:
         Option("ask", "show the plan and ask before installing", kind="flag"),
         Option("rebuild", "install it again if it exists; downloaded files are reused", kind="flag"),
         Option("reinstall", "install it again if it exists, including downloads", kind="flag"),
+        *IN_PARTS,
         Option("install_path", "the folder to install into (default: one below CK_TOOLS)", value="FOLDER"),
         Option("reuse_deps", "accepted for compatibility: installed packages are always reused", kind="flag"),
         without_effect("env", "recipes take no variables", kind="nested"),
@@ -147,7 +155,6 @@ def install(request: Request) -> Answer:
     from ck_repo.actions.confirm import confirm
     from ck_repo.actions.new_venv import confirm_new_venv
     from ck_repo.environment.create import create_venv, plan_venv
-    from ck_repo.environment.installing import install_into
     from ck_repo.environment.venv import chosen_name, find_venv
     from ck_repo.install.to_fetch import fetch_lines
     from ck_repo.resolve import explain
@@ -173,16 +180,38 @@ def install(request: Request) -> Answer:
         venv = create_venv(request.session, plan_venv(request.session, name))
         choice = _resolve(request, _resolver(request, venv))
         choices = {choice.name: choice}
+    python = venv.python if venv else None
+    with parts_of(request, choice, python, _wanted(request), _version_of(request)) as (parts, shards):
+        return _installed(request, venv, choice, plan, parts, shards)
+
+
+def _installed(
+    request: Request,
+    venv: Venv | None,
+    choice: Choice,
+    plan: Mapping[str, object],
+    parts: Sequence[Path],
+    shards: Sequence[Shard],
+) -> Answer:
+    """Install a choice, of parts if other machines have made some."""
+    from ck_repo.environment.installing import install_into
+
+    choices = {choice.name: choice}
     place = Path(request.text("install_path")).expanduser().absolute() if request.text("install_path") else None
     done = install_into(
         request.session, venv, choices, place=place, refetch=request.flag("reinstall"),
-        again=request.flag("rebuild") or request.flag("reinstall"),
+        again=request.flag("rebuild") or request.flag("reinstall"), parts=parts,
     )  # fmt: skip
     env = done[choice.name]
-    where = env.path or (f"venv:{name}" if venv else "")
+    where = env.path or (f"venv:{venv.name}" if venv else "")
     unverified = " (unverified: its recipe gives no digest)" if env.unverified else ""
     return Answer(
-        {**plan, "env": described(env), "path": env.path},
+        {
+            **plan,
+            "env": described(env),
+            "path": env.path,
+            **({"shards": [each.as_data() for each in shards]} if shards else {}),
+        },
         [f"{choice.name}: {'already installed' if choice.ready else 'installed'}{unverified}, in {where}"],
     )
 

@@ -64,9 +64,10 @@ def answering(request: Request, shards: int | None) -> Iterator[Answering | None
         yield ShardsHere(shards)
         return
     from ck_repo.campaign.cluster import connected, read_place
+    from ck_repo.campaign.parts_on_machines import PartsOnMachines
     from ck_repo.campaign.shard_machines import ShardsOnMachines
 
     place = read_place(request.text("cluster"))
     venv_file = given_venv_file(request, cluster=True, venv=False)  # --venv= is that of this machine
     with connected(request.session, place, request.text("certificates"), every=True) as cluster:
-        yield ShardsOnMachines(request.session, cluster, shards, venv_file)
+        yield ShardsOnMachines(request.session, PartsOnMachines(request.session, cluster, shards, venv_file))

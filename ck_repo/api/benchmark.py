@@ -25,6 +25,7 @@ def run(
     dataset: str = "",
     backend: str = "",
     backend_options: Mapping[str, str] | None = None,
+    calibration: str | Path = "",
     device: Literal["cpu", "cuda"] = "cpu",
     visible_devices: str = "",
     scenario: Literal["singlestream", "multistream", "server", "offline"] = "offline",
@@ -72,6 +73,8 @@ def run(
         The framework (default: that of the model); ``auto``: the fastest of those with the same accuracy.
     backend_options
         Options of the backend, as --backend.KEY=VALUE: see docs/tune.md.
+    calibration
+        Images to calibrate 8-bit arithmetic with: how many of the data set (default 32), a folder, or a file of names.
     device
         The device to run on (default cpu).
     visible_devices

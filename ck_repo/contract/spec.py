@@ -211,6 +211,22 @@ class MeasuredLayout:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """The images whose values give the ranges of 8-bit arithmetic.
+
+    Attributes
+    ----------
+    count
+        Of the data set, from the first, if there are no files.
+    files
+        Other images.
+    """
+
+    count: int = 0
+    files: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
 class AccuracyPart:
     """A part of an accuracy run: of its batches in order, number `index` and every `count`-th after it."""
 
@@ -260,6 +276,8 @@ class Spec:
         What of the accuracy run is answered, if not all; the answers are written, and nothing is scored.
     answers
         Folders of parts, whose answers the accuracy run takes instead of the model's.
+    calibration
+        What an option of the backend is calibrated with, if one needs that.
     """
 
     model: Model
@@ -283,10 +301,11 @@ class Spec:
     layout: MeasuredLayout | None = None
     part: AccuracyPart | None = optional()
     answers: tuple[Path, ...] = optional(())
+    calibration: Calibration | None = optional()
     version: int = VERSION
     folder: Path = transient(Path())
 
 
 OPTIONS = tuple(each for each in fields(Spec) if "option" in each.metadata)
 # an unknown key of these would be a setting that is not used; other keys of a spec may be options of another harness
-EXACT = (Model, Dataset, Preprocessed, LoadGenSettings, Built, MeasuredLayout, AccuracyPart)
+EXACT = (Model, Dataset, Preprocessed, LoadGenSettings, Built, MeasuredLayout, AccuracyPart, Calibration)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ck_repo.environment.collect import locked_components
@@ -23,6 +23,7 @@ def install_into(
     again: bool = False,
     refetch: bool = False,
     place: Path | None = None,
+    parts: Sequence[Path] = (),
 ) -> dict[str, Installed]:
     """Install choices for a venv, or without one; return the result of each, by name.
 
@@ -35,6 +36,8 @@ def install_into(
         Install existing choices again, and download them again, too.
     place
         The folder for a single choice.
+    parts
+        Folders with the parts of a single choice that other machines have made.
 
     Raises
     ------
@@ -44,7 +47,10 @@ def install_into(
     keys = [choice.key for choice in choices.values()]
     for choice in choices.values():
         _check(choice, again, place)
-    options = InstallOptions(dict.fromkeys(keys, place) if place else {}, keys if again else [], refetch)
+    options = InstallOptions(
+        dict.fromkeys(keys, place) if place else {}, keys if again else [], refetch,
+        dict.fromkeys(keys, parts) if parts else {},
+    )  # fmt: skip
     installer = Installer(session, venv.python if venv else None, options=options)
     if venv is None:
         return installer.install(choices)

@@ -128,8 +128,18 @@ def _subject_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
         ("backend", f"{results.backend} {results.backend_version} on {results.device}"),
         ("sessions", f"{results.sessions} × {_threads(results.threads)}, batch {results.batch_size}{_layout_source(results)}"),
         ("scenario", f"{results.scenario}{_purpose(meta)}, LoadGen {results.loadgen_version}{official}"),
+        *_calibration_rows(results),
         *_compliance_rows(meta),
     ]
+
+
+def _calibration_rows(results: Results) -> list[tuple[str, str]]:
+    """For 8-bit arithmetic: the images that it was calibrated with."""
+    found = results.calibration
+    if found is None:
+        return []
+    source = f"of {results.dataset}, the data set itself" if found.source == "data set" else "from files"
+    return [("calibration", f"{found.images} images {source} ({found.sha256[:12]})")]
 
 
 def _compliance_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:

@@ -40,6 +40,7 @@ from ck_repo.store.uid import uid_from_digest
 from ck_repo.store.work import remove_folder, working
 from ck_repo.trust import may_run, require_code
 
+ONLY_PART, MADE_PARTS = "--only-part", "--made-parts"  # arguments of a script that can be divided
 _MANIFEST = ".ck-install.json"  # file in every installed folder: the env entry's meta
 
 
@@ -71,11 +72,14 @@ class InstallOptions:
         Keys of choices that are installed again if they exist.
     refetch
         Whether these are downloaded again, too.
+    parts
+        For a choice that other machines have made in parts, by its key: the folders of the parts, in their order.
     """
 
     places: Mapping[str, Path] = field(default_factory=dict)
     again: Collection[str] = ()
     refetch: bool = False
+    parts: Mapping[str, Sequence[Path]] = field(default_factory=dict)
 
 
 class Installer:
@@ -191,20 +195,8 @@ class Installer:
                     remove_folder(folder)
                 staging.mkdir(parents=True)
             fields = component.fields(choice.variant.chosen)
-            values = {key: str(value) for key, value in fields.table("values").items()}
-            given: dict[str, Given] = {}
-            for key, below in choice.deps.items():  # after the recipe's own values, which cannot replace a dependency
-                row = done[below.key]
-                if row.path:
-                    given[key] = _given(row)
-                values |= {key: row.path, f"{key}_file": row.file}
-                values |= {f"{key}_{part}": json.dumps(row.section(part)) for part in ("model", "dataset")}
-            trusted = may_run(component.entry.path, self._session.trust)
-            recipe = Recipe(
-                component.entry.path, staging, self._python, trusted, values, given,
-                self._vouched.digests if self._vouched else {}, _first_fetch(component) if component.stock else None,
-                fetched,
-            )  # fmt: skip
+            parts = self._options.parts.get(choice.key, ())
+            recipe = self._recipe(choice, staging, done, fetched, (MADE_PARTS, *map(str, parts)) if parts else ())
             for step in fields.rows("install"):
                 run_step(step, recipe)
             if self._vouched and recipe.rests_on_vouched:
@@ -220,6 +212,44 @@ class Installer:
             write_json(staging / _MANIFEST, write(made))
             _replace(staging, folder)
             return folder
+
+    def _recipe(
+        self, choice: NewPackage, folder: Path, done: Mapping[str, Installed], fetched: Mapping[str, Fetched],
+        more_words: tuple[str, ...],
+    ) -> Recipe:  # fmt: skip
+        """The context of the steps that fill a folder."""
+        component = choice.variant.component
+        values = {key: str(value) for key, value in component.fields(choice.variant.chosen).table("values").items()}
+        given: dict[str, Given] = {}
+        for key, below in choice.deps.items():  # after the recipe's own values, which cannot replace a dependency
+            row = done[below.key]
+            if row.path:
+                given[key] = _given(row)
+            values |= {key: row.path, f"{key}_file": row.file}
+            values |= {f"{key}_{part}": json.dumps(row.section(part)) for part in ("model", "dataset")}
+        return Recipe(
+            component.entry.path, folder, self._python, may_run(component.entry.path, self._session.trust), values, given,
+            self._vouched.digests if self._vouched else {}, _first_fetch(component) if component.stock else None,
+            fetched, more_words=more_words,
+        )  # fmt: skip
+
+    def make_part(self, choice: NewPackage, index: int, count: int, folder: Path) -> None:
+        """Make a part of a package that can be divided in an existing folder; its dependencies are installed before.
+
+        Raises
+        ------
+        InstallError
+            If the recipe fails.
+        """
+        installed = self.install(choice.deps)
+        done = {below.key: installed[key] for key, below in choice.deps.items()}
+        recipe = self._recipe(choice, folder, done, {}, (ONLY_PART, f"{index}/{count}"))
+        for step in choice.variant.component.fields(choice.variant.chosen).rows("install"):
+            run_step(step, recipe)
+
+    def tools(self, choice: NewPackage) -> dict[str, str]:
+        """Versions of the Python packages that the recipe of a choice uses."""
+        return self._tools(choice)
 
     def _made(
         self, choice: NewPackage, staging: Path, folder: Path, recipe: Recipe, done: Mapping[str, Installed]
@@ -285,6 +315,12 @@ class Installer:
         if not (known.exists() and script.exists()) or read_json_object(known) != full:
             write_env_entry(local, uid, made)
         return read_installed(full, known, uid)
+
+
+def is_divisible(choice: NewPackage) -> bool:
+    """Whether the whole recipe of a package is a script that can be divided."""
+    steps = choice.variant.component.fields(choice.variant.chosen).rows("install")
+    return len(steps) == 1 and steps[0].fields("script").flag("divisible")
 
 
 def _section(source: Installed, name: str) -> dict[str, object]:

@@ -82,6 +82,8 @@ class Recipe:
         URL, size and digest of each downloaded file, and whether it is unverified: for the record.
     rests_on_vouched
         Whether a file was only verified by the lock.
+    more_words
+        Further arguments of a script that can be divided; see `object_detection.prepared` for an example.
     """
 
     entry: Path
@@ -96,6 +98,7 @@ class Recipe:
     copied: dict[Path, str] = field(default_factory=dict)
     downloads: list[dict[str, object]] = field(default_factory=list)
     rests_on_vouched: bool = False
+    more_words: tuple[str, ...] = ()
 
     @property
     def root(self) -> Path:
@@ -297,6 +300,7 @@ def _script(step: Fields, recipe: Recipe) -> None:
     if recipe.python is None:
         raise InstallError(f"{name} needs a venv", hint="`ck create venv`, or --venv=NAME")
     words = [_filled(recipe, word) for word in step.texts("arguments")]
+    words += recipe.more_words if step.flag("divisible") else ()
     logs = tools_root() / ".logs" / re.sub(r"\.[0-9a-f]{8}\.new$", "", recipe.folder.name).strip(".")
     logs.mkdir(parents=True, exist_ok=True)
     with progress.task(f"running {name}"):

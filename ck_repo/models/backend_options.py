@@ -17,6 +17,8 @@ class BackendOption:
     ----------
     search
         The values that `ck tune` tries; none if it does not search the option.
+    calibrated
+        The values that need calibration images.
     """
 
     name: str
@@ -25,6 +27,7 @@ class BackendOption:
     minimum: int = 1
     maximum: int = 1
     search: tuple[str, ...] = ()
+    calibrated: tuple[str, ...] = ()
 
     @property
     def allowed(self) -> str:
@@ -48,14 +51,15 @@ def read_options(fields: Fields) -> dict[str, BackendOption]:
     """
     found = {}
     for name, row in fields.each("options").items():
-        row.only("help", "values", "minimum", "maximum", "search")
+        row.only("help", "values", "minimum", "maximum", "search", "calibrated")
         values = row.texts("values")
         low, high = row.whole("minimum", 1) or 0, row.whole("maximum")
         if bool(values) == (high is not None):
             raise row.error("values", values, "a list of texts, or `maximum` an integer")
-        option = BackendOption(name, row.needed("help"), values, low, high or low, row.texts("search"))
-        if wrong := [value for value in option.search if not option.takes(value)]:
-            raise row.error("search", wrong[0], f"one of {option.allowed}")
+        option = BackendOption(name, row.needed("help"), values, low, high or low, row.texts("search"), row.texts("calibrated"))
+        for key, listed in (("search", option.search), ("calibrated", option.calibrated)):
+            if wrong := [value for value in listed if not option.takes(value)]:
+                raise row.error(key, wrong[0], f"one of {option.allowed}")
         found[name] = option
     return found
 

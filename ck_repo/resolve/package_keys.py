@@ -49,7 +49,7 @@ STEPS: Mapping[str, frozenset[str]] = {
     "copy": frozenset({"file", "folder", "from", "root", "to"}),
     "move": frozenset({"file", "to"}),
     "patch": frozenset({"file", "to"}),
-    "script": frozenset({"file", "module", "path", "arguments"}),
+    "script": frozenset({"file", "module", "path", "arguments", "divisible"}),
     "weights": frozenset({"file", "to"}),
 }
 

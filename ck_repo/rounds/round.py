@@ -49,6 +49,26 @@ class Benchmark:
 
 
 @dataclass(frozen=True)
+class CalibrationSet:
+    """The images that the closed division allows for calibration.
+
+    Attributes
+    ----------
+    source, file
+        Where the list of their names is: a repository, and a file in it.
+    images
+        The data set that they are from.
+    sha256
+        Digest of the sorted names, each followed by a line feed.
+    """
+
+    source: str
+    file: str
+    images: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Round:
     """The rules of a round.
 
@@ -71,6 +91,8 @@ class Round:
         Names of other benchmarks in LoadGen's configuration files.
     submission
         The rules for submission trees.
+    calibration
+        The images for calibration.
     """
 
     name: str
@@ -85,6 +107,7 @@ class Round:
     other_scenarios: tuple[str, ...]
     conf_models: tuple[str, ...]
     submission: SubmissionRules
+    calibration: CalibrationSet
     _scenarios: Mapping[str, Mapping[str, Scenario]] = field(repr=False)  # by benchmark and key
 
     def scenarios(self, benchmark: str = _ANY) -> Mapping[str, Scenario]:
@@ -236,6 +259,7 @@ def _load(folder: Path, name: str) -> Round:
         other_scenarios=row.texts("other_scenarios"),
         conf_models=row.texts("conf_models"),
         submission=read_submission_rules(row),
+        calibration=_calibration(row.fields("calibration")),
         _scenarios={
             benchmark: {key: read_scenario(key, each, benchmark) for key, each in scenarios.items()}
             for benchmark in (_ANY, *benchmarks)
@@ -252,6 +276,10 @@ def _benchmark(name: str, row: Fields) -> Benchmark:
         needed_integer(row, "performance_sample_count"),
         needed_number(row, "accuracy"),
     )
+
+
+def _calibration(row: Fields) -> CalibrationSet:
+    return CalibrationSet(row.needed("source"), row.needed("file"), row.needed("images"), row.needed("sha256"))
 
 
 def _content(folder: Path, name: str) -> dict[str, object]:

@@ -47,6 +47,14 @@ class RunOptions:
         Mapping[str, str],
         RunOption("options of the backend, as --backend.KEY=VALUE: see docs/tune.md", in_spec=True),
     ] = field(default_factory=dict)
+    calibration: Annotated[
+        str,
+        RunOption(
+            "images to calibrate 8-bit arithmetic with: how many of the data set (default 32), a folder, or a file of names",
+            value="FOLDER",
+            file=True,
+        ),
+    ] = ""
     device: Annotated[
         str,
         RunOption(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo import progress
+from ck_repo.contract.spec import Calibration
 from ck_repo.environment.create import VenvPlan, plan_venv
 from ck_repo.environment.venv import Venv, chosen_name, find_venv, read_context
 from ck_repo.errors import ConfigError, NotFoundError, UsageError
@@ -26,6 +27,7 @@ from ck_repo.rounds.round import load_round
 from ck_repo.rounds.rules import Rules, benchmark_of, rules_for
 from ck_repo.rounds.user_conf import parse_conf, targets_of
 from ck_repo.run.backends import backend_for, check_backend, dependencies_with
+from ck_repo.run.calibration import calibration_of
 from ck_repo.run.foreign import own_dependencies
 from ck_repo.run.official import check_options
 from ck_repo.run.options import AUTO, RunOptions
@@ -53,6 +55,8 @@ class RunPlan:
         Every network that is known, with the profiles that a model may name; a conversion can lead to another than `profile`.
     framework
         Python packages, any one of which provides the backend's framework.
+    calibration
+        The images that an option of the backend is calibrated with; None if it has no such option.
     """
 
     program: Component
@@ -65,6 +69,7 @@ class RunPlan:
     networks: Mapping[str, Network]
     backend: str
     framework: tuple[str, ...] = ()
+    calibration: Calibration | None = None
 
 
 def prepare(
@@ -136,8 +141,11 @@ def prepare(
         options = with_user_conf(options, rules)
     if not as_recorded:
         check_options(options, rules)
+    calibration = calibration_of(options, declaration.options if declaration else {}, rules.round)
+    if calibration and calibration.files:  # the command may be repeated in another folder
+        options = options.with_values({"calibration": str(Path(options.calibration).expanduser().absolute())})
     framework = declaration.python_packages if declaration else ()
-    return RunPlan(program, options, venv, venv_plan, choices, section, chosen, networks, backend, framework)
+    return RunPlan(program, options, venv, venv_plan, choices, section, chosen, networks, backend, framework, calibration)
 
 
 def _venv(session: Session, name: str) -> tuple[Venv | None, VenvPlan | None]:

@@ -74,6 +74,7 @@ def build_spec(plan: RunPlan, installed: Mapping[str, Installed]) -> Spec:
         cache=tools_root() / ".cache" / "preprocessed",
         reference_faults=options.reference_faults,
         loadgen_built=built,
+        calibration=plan.calibration,
     )
 
 

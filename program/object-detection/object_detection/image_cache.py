@@ -115,7 +115,7 @@ class ImageCache:
         if self._spec.part and not path.exists():  # it would be made of all images for the sake of a few
             return None
         self._spec.cache.mkdir(parents=True, exist_ok=True)
-        with _locked(path.with_suffix(".lock")):
+        with locked(path.with_suffix(".lock")):
             if not path.exists():
                 self._fill(path, shape)
         self.damaged = _read_damaged(path)
@@ -162,7 +162,7 @@ def _workers() -> int:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """One process at a time; the lock is released when its holder ends."""
     try:
         import fcntl

@@ -9,7 +9,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from object_detection import accuracy, damage, loadgen, loadgen_module, outputs, placement, queries, scorer, summary, tuning
+from object_detection import (
+    accuracy,
+    calibration,
+    damage,
+    loadgen,
+    loadgen_module,
+    outputs,
+    placement,
+    queries,
+    scorer,
+    summary,
+    tuning,
+)
 from object_detection.annotations import ImageList, read_images
 from object_detection.asked import Board
 from object_detection.backends import framework
@@ -42,7 +54,7 @@ _MARGIN = 1.3  # by which the performance run may be faster than the accuracy ru
 
 def run(path: Path) -> None:
     """Do what the spec asks for and write results.json beside it."""
-    timings = Timings()
+    timings, calibrated = Timings(), None
     spec = read_spec(path)
     remark = check_loadgen(spec)
     with timings.part("annotations"):
@@ -57,6 +69,10 @@ def run(path: Path) -> None:
         with board.slot(0).loading():  # before the images: errors of the model come at once
             model = as_loaded(spec.model, backend.load(spec.model, spec.device, spec.threads or 0))
     spec = replace(spec, model=model)
+    if spec.calibration:
+        with timings.part("calibration"):
+            ranges, calibrated = calibration.calibrate(spec, spec.calibration, backend)
+            backend = framework(spec.model.backend, spec.device, spec.backend_options, ranges)
     with timings.part("images"):
         library = SampleLibrary(ImageCache(spec, images))
     advisor = Advisor(spec, images, library)
@@ -79,7 +95,7 @@ def run(path: Path) -> None:
     with timings.part("layout"):
         chosen = tuning.choose_layout(spec, library, workers, len(images), backend.version(), max_sessions)
     layout, team = chosen.layout, chosen.team
-    results = _described(spec, len(images), backend.version(), chosen, remark)
+    results = replace(_described(spec, len(images), backend.version(), chosen, remark), calibration=calibrated)
     if spec.part:
         with timings.part("accuracy"):
             remarks = _run_part(spec, spec.part, team, layout, library, len(images), chosen.rate)

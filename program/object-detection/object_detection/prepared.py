@@ -26,12 +26,11 @@ from object_detection.datasets.coco import read_coco
 from object_detection.datasets.place import Folder
 from object_detection.datasets.truth import Image as Row
 from object_detection.errors import HarnessError, errors_as_command
+from object_detection.prepared_parts import ARRAY, DAMAGED, DECODED, PIXELS, PLACES, RESIZED, Part, merge, read_part
 from object_detection.preprocess import decode, finished, input_of, pixels, square
 from object_detection.progress import Throttle, say
 from object_detection.spec import Model, Preprocessed
 
-RESIZED, DECODED = "resized", "decoded"
-ARRAY, PIXELS, PLACES, DAMAGED = "images.npy", "pixels.bin", "places.json", "damaged.json"
 _SIDE_OF_BYTES = 300  # models of this side take bytes; those of 1200 float32
 _AT_ONCE = 64  # images in memory during decoding
 _SPARE = 1 << 26  # bytes of the disk that stay free
@@ -99,7 +98,18 @@ def chosen(rows: Sequence[T], part: str) -> list[T]:
     return list(rows[: int(count)] if which == "first" else rows[-int(count) :])
 
 
-def prepare(images: Path, annotations: Path, part: str, side: int, library: str, output: Path, *, inside: bool = False) -> None:
+def prepare(
+    images: Path,
+    annotations: Path,
+    part: str,
+    side: int,
+    library: str,
+    output: Path,
+    *,
+    inside: bool = False,
+    only: Part | None = None,
+    made: Sequence[Path] = (),
+) -> None:
     """Write the images, their annotations, and dataset.json, which describes them.
 
     Parameters
@@ -114,6 +124,10 @@ def prepare(images: Path, annotations: Path, part: str, side: int, library: str,
         An existing folder.
     inside
         Whether images are only searched below `images`.
+    only
+        Write the images of this part, and nothing else.
+    made
+        Folders of all parts, which have the images already.
 
     Raises
     ------
@@ -123,6 +137,7 @@ def prepare(images: Path, annotations: Path, part: str, side: int, library: str,
     folder = Folder(images, inside)
     truth = read_coco(annotations, folder)
     places = chosen(range(len(truth.images)), part)
+    places = only.of(places) if only else places
     rows = [truth.images[place] for place in places]
     kind = RESIZED if side == _SIDE_OF_BYTES else DECODED
     needed = _bytes_needed(rows, kind, side)
@@ -139,12 +154,17 @@ def prepare(images: Path, annotations: Path, part: str, side: int, library: str,
         raise HarnessError(f"{images} has no {missing}, which is listed in {annotations}", "register the data set again")
     cv2.setNumThreads(1)  # one image for each thread
     hurt: dict[str, str] = {}
-    file = (
-        _write_resized(paths, side, library, output, hurt) if kind == RESIZED else _write_decoded(paths, library, output, hurt)
-    )
+    if made:
+        file, hurt = merge(made, kind, len(rows), output)
+    elif kind == RESIZED:
+        file = _write_resized(paths, side, library, output, hurt)
+    else:
+        file = _write_decoded(paths, library, output, hurt)
     if hurt:
         say(remark(hurt))
         (output / DAMAGED).write_text(json.dumps(hurt), encoding="utf-8")
+    if only:
+        return
     truth.write_coco(output / "annotations.json", places)
     description = {
         "images": str(images),
@@ -212,11 +232,17 @@ def main() -> None:
     parser.add_argument("--side", type=int, required=True)
     parser.add_argument("--library", required=True)
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--only-part", default="")
+    parser.add_argument("--made-parts", type=Path, nargs="*", default=())
     given = parser.parse_args()
     images, annotations = given.base / given.dataset["images"], given.base / given.dataset["annotations"]
     with errors_as_command():
         inside = bool(given.dataset.get("inside"))
-        prepare(images, annotations, given.part, given.side, given.library, given.output, inside=inside)
+        only = read_part(given.only_part) if given.only_part else None
+        prepare(
+            images, annotations, given.part, given.side, given.library, given.output,
+            inside=inside, only=only, made=given.made_parts,
+        )  # fmt: skip
 
 
 if __name__ == "__main__":

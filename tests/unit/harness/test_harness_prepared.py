@@ -18,6 +18,7 @@ cv2 = pytest.importorskip("cv2")
 from object_detection import prepared  # noqa: E402
 from object_detection.errors import HarnessError  # noqa: E402
 from object_detection.prepared import PreparedImages, chosen, prepare  # noqa: E402
+from object_detection.prepared_parts import Part, read_part  # noqa: E402
 from object_detection.preprocess import model_input  # noqa: E402
 from object_detection.spec import Model, Preprocessed  # noqa: E402
 
@@ -134,3 +135,41 @@ def test_unannotated_images_are_left_out_only_on_request(
     spec["dataset"]["only_annotated"] = True
     spec["count"] = None
     assert harness(spec).results["images"] == 39
+
+
+@pytest.mark.parametrize("side", [300, 1200])
+@pytest.mark.parametrize("count", [1, 3, 11])
+def test_parts_give_the_files_of_the_whole_data_set(demo_set: Path, tmp_path: Path, side: int, count: int) -> None:
+    """With more parts than images, some are empty; one of the images is damaged, which is reported all the same."""
+    shutil.copytree(demo_set, tmp_path / "set")
+    images, annotations = tmp_path / "set/val2017", tmp_path / "set/annotations/instances_val2017.json"
+    rows = json.loads(annotations.read_text())["images"]
+    hurt = images / rows[6]["file_name"]
+    content = hurt.read_bytes()
+    hurt.write_bytes(content[: len(content) // 2] + bytes(16) + content[len(content) // 2 + 16 :])
+
+    def made(name: str, **more: Any) -> Path:
+        (tmp_path / name).mkdir()
+        prepare(images, annotations, "first.9", side, "opencv", tmp_path / name, **more)
+        return tmp_path / name
+
+    try:
+        whole = made("whole")
+    except HarnessError:  # this kind of image cannot be decoded at all when it is damaged
+        hurt.write_bytes(content)
+        shutil.rmtree(tmp_path / "whole")
+        whole = made("whole")
+    parts = [made(f"part{index}", only=Part(index, count)) for index in range(count)]
+    merged = made("merged", made=parts)
+    assert {path.name: path.read_bytes() for path in merged.iterdir()} == {
+        path.name: path.read_bytes() for path in whole.iterdir()
+    }
+    assert not (parts[0] / "dataset.json").exists()
+    with pytest.raises(HarnessError, match=r"the parts have \d+ images, and the data set 9"):
+        made("short", made=[parts[-1], parts[-1]] if count == 1 else parts[:1])
+
+
+@pytest.mark.parametrize("text", ["", "3", "2/2", "-1/2", "a/b"])
+def test_a_part_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(HarnessError, match="is not INDEX/COUNT"):
+        read_part(text)

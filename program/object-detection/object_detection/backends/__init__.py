@@ -60,7 +60,9 @@ class Framework(Protocol):
     def load(self, model: Model, device: str, threads: int) -> Backend:
         """Load a model.
 
-        A backend that declares options gets the user's as the keyword `options`, a mapping of strings.
+        A backend that declares options gets the user's as the keyword `options`, a mapping of strings. With a value that is
+        calibrated, the model is loaded once without `ranges`, then the module's ``calibrate(model, threads, images)`` gets
+        inputs in batches of one and returns ranges by name, and further models are loaded with these as the keyword `ranges`.
 
         Parameters
         ----------
@@ -83,24 +85,33 @@ class Framework(Protocol):
 
 
 class _Configured:
-    """A backend's module with the user's options."""
+    """A backend's module with the user's options, and the ranges of a calibration."""
 
-    def __init__(self, module: Framework, options: Mapping[str, str]) -> None:
-        self._module, self._options = module, options
+    def __init__(self, module: Framework, options: Mapping[str, str], ranges: Mapping[str, tuple[float, float]] | None) -> None:
+        self._module = module
+        self._more = {"options": options, **({} if ranges is None else {"ranges": ranges})}
         self.version, self.devices = module.version, module.devices
+        self.calibrate = getattr(module, "calibrate", None)
 
     def load(self, model: Model, device: str, threads: int) -> Backend:
         """Load a model with these options."""
-        return self._module.load(model, device, threads, options=self._options)  # type: ignore[call-arg]
+        return self._module.load(model, device, threads, **self._more)
 
 
-def framework(name: str, device: str, options: Mapping[str, str] = NO_OPTIONS) -> Framework:
+def framework(
+    name: str,
+    device: str,
+    options: Mapping[str, str] = NO_OPTIONS,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+) -> Framework:
     """The backend of that name; an error if it is not installed, or cannot use the device.
 
     Parameters
     ----------
     options
         Options of the backend, as its module declares them; the engine has checked them.
+    ranges
+        Of a calibration, for an option that needs one. Without them the model is loaded before the calibration.
 
     Raises
     ------
@@ -113,7 +124,7 @@ def framework(name: str, device: str, options: Mapping[str, str] = NO_OPTIONS) -
             f"{name} {module.version()} cannot use {device} here; available: {', '.join(module.devices())}",
             "use --device=cpu, or a build of the framework for the device, on a machine that has one",
         )
-    return _Configured(module, options) if options else module
+    return _Configured(module, options, ranges) if options else module
 
 
 def _module(name: str) -> Framework:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,9 @@ from object_detection.backends.cuda import gpus
 from object_detection.backends.interface import padded
 from object_detection.errors import HarnessError
 from object_detection.models.detector import Detector
+from object_detection.models.int8.network import exact_weights, quantize
+from object_detection.models.int8.ranges import observe
+from object_detection.models.int8.trace import trace
 from object_detection.models.load import load_network
 from object_detection.spec import Model
 
@@ -36,9 +39,10 @@ BACKEND = {
             "search": ["yes", "no"],
         },
         "precision": {
-            "help": "of convolutions; bf16 changes the detections (default f32)",
-            "values": ["f32", "bf16"],
-            "search": ["f32", "bf16"],
+            "help": "of convolutions; bf16 and int8 change the detections, int8 is calibrated with images (default f32)",
+            "values": ["f32", "bf16", "int8"],
+            "search": ["f32", "bf16", "int8"],
+            "calibrated": ["int8"],
         },
         "compile": {
             "help": "whether torch.compile compiles the network, which takes up to minutes and a C++ compiler (default no)",
@@ -58,7 +62,13 @@ def devices() -> tuple[str, ...]:
     return ("cpu", *(gpus(torch.cuda.device_count()) if torch.cuda.is_available() else ()))
 
 
-def load(model: Model, device: str, threads: int, options: Mapping[str, str] = NO_OPTIONS) -> Torch:
+def load(
+    model: Model,
+    device: str,
+    threads: int,
+    options: Mapping[str, str] = NO_OPTIONS,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+) -> Torch:
     """Load a model.
 
     Parameters
@@ -67,29 +77,60 @@ def load(model: Model, device: str, threads: int, options: Mapping[str, str] = N
         Threads of an operation; 0 lets PyTorch choose their number.
     options
         Values of the options in `BACKEND`, which the engine has checked.
+    ranges
+        Of a calibration, for int8; without them a model for int8 still computes in float32.
 
     Raises
     ------
     HarnessError
-        If the file does not have the weights of a network that is declared, or ``compile`` is chosen without a C++ compiler.
+        If the file does not have the weights of a network that is declared, ``compile`` is chosen without a C++ compiler, or
+        the network or the machine has no 8-bit form.
     """
-    return Torch(model, device, threads, options)
+    return Torch(model, device, threads, options, ranges)
+
+
+def calibrate(model: Model, threads: int, images: Iterator[Array]) -> dict[str, tuple[float, float]]:
+    """The ranges of values between convolutions.
+
+    Parameters
+    ----------
+    images
+        Inputs in batches of one, in the model's layout and type.
+    """
+    network = load_network(model.path)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub lacks the keyword
+    if threads:
+        torch.set_num_threads(threads)
+    with torch.inference_mode():
+        return observe(trace(network), (_given(each, model.layout, torch.channels_last) for each in images))
 
 
 class Torch:
     """A network."""
 
-    def __init__(self, model: Model, device: str, threads: int, chosen: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        model: Model,
+        device: str,
+        threads: int,
+        chosen: Mapping[str, str],
+        ranges: Mapping[str, tuple[float, float]] | None = None,
+    ) -> None:
         self._network = load_network(model.path).to(device)
         self._format = torch.channels_last if chosen.get("channels_last", "yes") == "yes" else torch.contiguous_format
         self._network.to(memory_format=self._format)  # type: ignore[call-overload]  # its stub lacks the keyword
+        if chosen.get("precision") == "int8":
+            self._format = torch.channels_last  # that of 8-bit convolutions
+            _in_int8(self._network, device, chosen, ranges)
         if chosen.get("compile") == "yes":
             _compile(self._network)
         if chosen.get("precision") == "bf16":
             _in_bfloat16(self._network)
         self._device = torch.device(device)
+        if ranges is not None and model.size:  # oneDNN arranges the weights for the size of the images
+            with torch.inference_mode():
+                self._network.heads(torch.zeros((1, 3, *model.size)).contiguous(memory_format=self._format))
         self.threads = threads or torch.get_num_threads()
-        self._channels_last = model.layout == "NHWC"
         self._corners = [0, 1, 2, 3] if model.box_order == self._network.box_order else [1, 0, 3, 2]
         self.max_batch = model.max_batch
         self.layout = model.layout
@@ -99,14 +140,19 @@ class Torch:
         if torch.get_num_threads() != self.threads:  # a setting of the calling thread
             torch.set_num_threads(self.threads)
         with torch.inference_mode():
-            given = torch.from_numpy(images).to(self._device)
-            if self._channels_last:
-                given = given.permute(0, 3, 1, 2)
-            found = self._network(given.float().contiguous(memory_format=self._format))
+            found = self._network(_given(images, self.layout, self._format, self._device))
         rows = [
             (boxes.cpu().numpy()[:, self._corners], scores.cpu().numpy(), kinds.cpu().numpy()) for boxes, scores, kinds in found
         ]
         return padded(rows)
+
+
+def _given(images: Array, layout: str, order: torch.memory_format, device: torch.device | str = "cpu") -> Tensor:
+    """The input of a network for a batch."""
+    given = torch.from_numpy(images).to(device)
+    if layout == "NHWC":
+        given = given.permute(0, 3, 1, 2)
+    return given.float().contiguous(memory_format=order)
 
 
 def _compile(network: Detector) -> None:
@@ -126,6 +172,27 @@ def _compile(network: Detector) -> None:
         return found
 
     network.heads = heads  # type: ignore[method-assign]
+
+
+def _in_int8(
+    network: Detector, device: str, chosen: Mapping[str, str], ranges: Mapping[str, tuple[float, float]] | None
+) -> None:
+    """Have convolutions compute in 8 bits; without ranges, only check whether they can.
+
+    Raises
+    ------
+    HarnessError
+        If device, other options, the network or this build of PyTorch do not allow it.
+    """
+    if device != "cpu":
+        raise HarnessError(f"--backend.precision=int8 is for --device=cpu, and this run uses {device}", "use bf16")
+    if chosen.get("compile") == "yes":
+        raise HarnessError("--backend.precision=int8 and --backend.compile=yes exclude each other", "omit one of them")
+    if ranges is None:
+        trace(network)
+        exact_weights()
+    else:
+        quantize(network, ranges)
 
 
 def _in_bfloat16(network: Detector) -> None:

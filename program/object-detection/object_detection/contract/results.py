@@ -125,6 +125,23 @@ class Performance:
 
 
 @dataclass(frozen=True)
+class Calibrated:
+    """The images that 8-bit arithmetic was calibrated with; ``calibration.json`` of the run has their names, and the ranges.
+
+    Attributes
+    ----------
+    source
+        ``data set`` for images of the run's data set, or ``files``.
+    sha256
+        Digest of their names and inputs.
+    """
+
+    images: int
+    source: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Results:
     """What was run, and its results. The harness of another program may omit what it does not measure.
 
@@ -145,6 +162,8 @@ class Results:
         Whether known errors of the reference were reproduced.
     backend_options
         What was chosen of the options that the backend declares.
+    calibration
+        What an option of the backend was calibrated with.
     timings
         How long the parts of the run took, from the loading of the model to the last test.
     remark, remarks
@@ -170,6 +189,7 @@ class Results:
     layout_source: str = optional("")
     reference_faults: bool = optional(False)
     backend_options: Mapping[str, str] = optional({})
+    calibration: Calibrated | None = optional()
     timings: tuple[Part, ...] = optional(())
     remark: str = optional("")
     remarks: tuple[str, ...] = optional(())

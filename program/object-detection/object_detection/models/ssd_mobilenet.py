@@ -157,7 +157,7 @@ class Heads(nn.Module):
         assert rounded[0] is not None
         assert rounded[1] is not None
         scores, offsets = rounded[0](scores), rounded[1](offsets)
-        batch = len(values)
+        batch = values.shape[0]  # not len(): the graph of the heads can be traced
         return (
             scores.permute(0, 2, 3, 1).reshape(batch, -1, self.classes),
             offsets.permute(0, 2, 3, 1).reshape(batch, -1, 4),

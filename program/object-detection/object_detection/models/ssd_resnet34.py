@@ -111,7 +111,7 @@ class SSDResNet34(Detector):
         for block in self.additional_blocks:
             values = block(values)
             features.append(values)
-        batch = len(images)
+        batch = images.shape[0]  # not len(): the graph of the heads can be traced
         offsets = [head(row).reshape(batch, 4, -1) for head, row in zip(self.loc, features, strict=True)]
         scores = [head(row).reshape(batch, self.classes, -1) for head, row in zip(self.conf, features, strict=True)]
         return torch.cat(scores, 2).transpose(1, 2), torch.cat(offsets, 2).transpose(1, 2)
