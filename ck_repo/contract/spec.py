@@ -236,7 +236,7 @@ class Spec:
         ``accuracy``, ``performance`` or both, in this order.
     count
         Images to use, from the first; None for all.
-    batch_size, threads, sessions
+    batch_size, threads, sessions, processes
         None if the harness chooses.
     backend_options
         The selected options of the backend.
@@ -278,6 +278,7 @@ class Spec:
     trace: str = field(default="auto", metadata=_OPTION)
     scorer: str = field(default="auto", metadata=_OPTION)
     profile: bool = field(default=False, metadata=_OPTION)
+    processes: int | None = field(default=None, metadata=_between(1, 4096))
     backend_options: Mapping[str, str] = field(default_factory=dict, metadata=_OPTION)
     loadgen_built: Built | None = None
     layout: MeasuredLayout | None = None

@@ -134,6 +134,8 @@ class Results:
         The number of images of the data set that the run used.
     batch_size, threads, sessions
         The layout that was used: maximum images in a batch, threads of a session (0 for the framework's default), sessions.
+    processes
+        In how many processes the sessions were.
     official
         Whether counts and durations were those of the rules.
     tuning
@@ -162,6 +164,7 @@ class Results:
     batch_size: int | None = optional()
     threads: int | None = optional()
     sessions: int | None = optional()
+    processes: int = optional(1)
     scenario: str = optional("")
     loadgen_version: str = optional("")
     official: bool | None = optional()

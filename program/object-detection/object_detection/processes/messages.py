@@ -1,0 +1,127 @@
+"""Messages between the process that has LoadGen and those that have sessions.
+
+A message is a kind and a length, 8 bytes, and its content. Those of each batch are binary and short: where the answers go,
+and indices of samples on the way to a session; where the answers are, and numbers of detections on the way back. The others
+are JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from functools import cache
+from struct import Struct
+from typing import Any
+
+# to a process with sessions: what it loads, samples that are in memory or no longer, a batch, a request for its report
+START, LOADED, UNLOADED, PREPARE, BATCH, REPORT = range(1, 7)
+# back: it is ready, has done as asked, answers of a batch in memory, answers in the message, its report, an error
+READY, ANSWERED, ANSWERED_HERE, REPORTED, FAILED = range(11, 16)
+
+_HEAD = Struct("<II")
+_AT_ONCE = 1 << 16  # bytes
+HEAD = _HEAD.size
+
+
+@cache
+def batch_form(samples: int) -> Struct:
+    """Kind, length, slot, time of the query in ns, and the index of each sample."""
+    return Struct(f"<IIIq{samples}I")
+
+
+@cache
+def answer_form(samples: int) -> Struct:
+    """Kind, length, slot, and the bytes of each sample's answer."""
+    return Struct(f"<III{samples}I")
+
+
+BATCH_HEAD, ANSWER_HEAD = batch_form(0).size, answer_form(0).size
+
+
+def batch_message(slot: int, since: int, indices: Sequence[int]) -> bytes:
+    """A batch; its answers go into a slot.
+
+    Parameters
+    ----------
+    since
+        When its samples were asked for, `time.perf_counter_ns`; the mean if they are of several queries.
+    """
+    form = batch_form(len(indices))
+    return form.pack(BATCH, form.size - HEAD, slot, since, *indices)
+
+
+def read_batch(content: bytes) -> tuple[int, int, tuple[int, ...]]:
+    """Slot, time and indices of a batch."""
+    slot, since, *indices = Struct(f"<Iq{(len(content) + HEAD - BATCH_HEAD) // 4}I").unpack(content)
+    return slot, since, tuple(indices)
+
+
+def answer_message(slot: int, sizes: Sequence[int]) -> bytes:
+    """The answers of a batch are in its slot, one after the other."""
+    form = answer_form(len(sizes))
+    return form.pack(ANSWERED, form.size - HEAD, slot, *sizes)
+
+
+def long_answer_message(slot: int, answers: Sequence[bytes]) -> bytes:
+    """The answers of a batch, which do not fit into its slot."""
+    sizes = [len(each) for each in answers]
+    form, content = answer_form(len(sizes)), b"".join(answers)
+    return form.pack(ANSWERED_HERE, form.size - HEAD + len(content), slot, *sizes) + content
+
+
+def json_message(kind: int, content: Any = None) -> bytes:
+    """A message of another kind."""
+    text = json.dumps(content).encode()
+    return _HEAD.pack(kind, len(text)) + text
+
+
+class Channel:
+    """A connection to another process.
+
+    Parameters
+    ----------
+    connection
+        A stream. Any thread may send, one at a time receives.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self._sending = threading.Lock()
+        self._rest, self._missing = b"", 0
+
+    def send(self, message: bytes) -> None:
+        """Send messages.
+
+        Raises
+        ------
+        OSError
+            If the other process has ended.
+        """
+        with self._sending:
+            self.connection.sendall(message)
+
+    def receive(self) -> bytes:
+        """What has arrived, after the rest of before; waits until there is something. Empty if the other process has ended."""
+        try:
+            new = self.connection.recv(max(_AT_ONCE, self._missing))
+        except ConnectionError:
+            return b""
+        if not new:
+            return b""
+        if self._rest:
+            new, self._rest = self._rest + new, b""
+        return new
+
+    def messages(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """Kind and content of each message in received bytes; the start of a message that is not complete is kept."""
+        at, end, self._missing = 0, len(data), 0
+        while end - at >= HEAD:
+            kind, length = _HEAD.unpack_from(data, at)
+            if end - at - HEAD < length:
+                self._missing = length + HEAD + at - end
+                break
+            at += HEAD + length
+            yield kind, data[at - length : at]
+        self._rest = data[at:]
