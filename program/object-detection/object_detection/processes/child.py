@@ -27,6 +27,7 @@ from object_detection.processes.memory import Memory
 from object_detection.processes.messages import (
     BATCH,
     FAILED,
+    FOLDER,
     LOADED,
     PREPARE,
     READY,
@@ -118,6 +119,8 @@ class Child:
         elif kind == PREPARE:
             prepare(self._team, content)
             self._channel.send(json_message(READY))
+        elif kind == FOLDER:
+            os.chdir(content)
         elif kind == REPORT:
             self._channel.send(json_message(REPORTED, self._report()))
 

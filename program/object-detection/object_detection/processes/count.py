@@ -7,6 +7,7 @@ import os
 
 from object_detection.errors import HarnessError
 from object_detection.layouts import Layout, cores
+from object_detection.loadgen import server_rate
 from object_detection.spec import Spec
 
 # s for which a sample and a batch hold Python's lock in one process, from runs of a framework that answers at once in batches
@@ -48,5 +49,7 @@ def processes_for(spec: Spec, layout: Layout, rate: float) -> int:
         return 1
     if spec.processes:
         return min(spec.processes, layout.sessions)
+    if spec.scenario == "server":
+        rate = min(rate, server_rate(spec.loadgen, rate))
     share = rate * (_SAMPLE + _BATCH / layout.batch_size)
     return max(1, min(math.ceil(share / _SHARE), layout.sessions, cores()))

@@ -10,14 +10,17 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import cache
 from struct import Struct
 from typing import Any
 
-# to a process with sessions: what it loads, samples that are in memory or no longer, a batch, a request for its report
-START, LOADED, UNLOADED, PREPARE, BATCH, REPORT = range(1, 7)
-# back: it is ready, has done as asked, answers of a batch in memory, answers in the message, its report, an error
+# to a process with sessions: what it loads, samples that are in memory or no longer, samples for a first batch of every
+# session, the working folder, a batch, a request for its report
+START, LOADED, UNLOADED, PREPARE, FOLDER, BATCH, REPORT = range(1, 8)
+# back: it has loaded its sessions or run the first batches, answers of a batch, the same with the answers in the message, its
+# report, an error
 READY, ANSWERED, ANSWERED_HERE, REPORTED, FAILED = range(11, 16)
 
 _HEAD = Struct("<II")
@@ -88,19 +91,23 @@ class Channel:
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
-        self._sending = threading.Lock()
+        self._sending, self._out = threading.Lock(), deque[bytes]()
         self._rest, self._missing = b"", 0
 
     def send(self, message: bytes) -> None:
-        """Send messages.
+        """Send messages; while another thread sends, it sends these, too, so that many take one call.
 
         Raises
         ------
         OSError
             If the other process has ended.
         """
-        with self._sending:
-            self.connection.sendall(message)
+        self._out.append(message)
+        while self._out and self._sending.acquire(blocking=False):
+            try:
+                self.connection.sendall(b"".join(self._out.popleft() for _ in range(len(self._out))))
+            finally:
+                self._sending.release()
 
     def receive(self) -> bytes:
         """What has arrived, after the rest of before; waits until there is something. Empty if the other process has ended."""

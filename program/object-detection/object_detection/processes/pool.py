@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import selectors
 import threading
 import time
@@ -22,6 +23,7 @@ from object_detection.processes.messages import (
     ANSWERED,
     ANSWERED_HERE,
     FAILED,
+    FOLDER,
     HEAD,
     REPORT,
     batch_message,
@@ -56,7 +58,7 @@ class ProcessPool:
         self._replies: dict[int, Any] = {}
         self._reports: list[Mapping[str, Any]] = []
         self._odd: list[Mapping[str, Any]] = []
-        self._closed = False
+        self._closed = self._begun = False
         self.done = 0
         self._thread = threading.Thread(target=self._receive, daemon=True)
         self._thread.start()
@@ -67,6 +69,9 @@ class ProcessPool:
             size, now = self._batch_size, time.perf_counter_ns()
             chunks = [(now, samples[first : first + size]) for first in range(0, len(samples), size)]
             with self._changed:
+                if not self._begun:
+                    self._work_here()
+                    self._begun = True
                 self._waiting.extend(chunks)
                 self._hand_out()
         except BaseException as error:
@@ -80,6 +85,8 @@ class ProcessPool:
         with self._changed:
             self._changed.wait_for(lambda: not self._waiting and self._idle)
         self._reports = [row for rows in self.ask([json_message(REPORT)] * len(self._processes)) for row in rows]
+        self._work_here()
+        self._begun = False
         self._odd = sorted([*self._odd, *self._reports], key=lambda row: int(row["session"]))
 
     def take_odd(self) -> list[Mapping[str, tuple[int, str]]]:
@@ -100,6 +107,10 @@ class ProcessPool:
         with self._changed:
             self._changed.wait_for(lambda: len(self._replies) == len(self._processes))
             return [self._replies[number] for number in range(len(self._processes))]
+
+    def _work_here(self) -> None:
+        """Let the processes work in the folder of this one, which is LoadGen's during a test."""
+        self.tell(json_message(FOLDER, os.getcwd()))
 
     def tell(self, message: bytes) -> None:
         """Send a message to all processes."""
