@@ -11,7 +11,9 @@ from typing import Any
 from .record import FieldError, optional, transient
 
 VERSION = 1
-_LAYOUT: Mapping[str, tuple[int, int]] = {"sessions": (1, 4096), "threads": (0, 4096), "batch_size": (1, 10**5)}
+_LAYOUT: Mapping[str, tuple[int, int]] = {
+    "sessions": (1, 4096), "threads": (0, 4096), "batch_size": (1, 10**5), "processes": (1, 4096)
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,8 @@ class MeasuredLayout:
         The framework's version; the harness measures again with another one.
     measured
         The time of the measurement, in UTC, as ISO 8601 writes it.
+    processes
+        In how many processes the sessions were fastest.
 
     Raises
     ------
@@ -201,6 +205,7 @@ class MeasuredLayout:
     samples_per_second: float
     backend_version: str
     measured: str
+    processes: int = optional(1)
 
     def __post_init__(self) -> None:
         for name, (minimum, maximum) in _LAYOUT.items():

@@ -21,8 +21,7 @@ from object_detection.image_cache import ImageCache
 from object_detection.layouts import Layout, slots
 from object_detection.loadgen import SUT
 from object_detection.logs import ANSWERS
-from object_detection.processes.count import check_processes, processes_for
-from object_detection.processes.team import ProcessTeam
+from object_detection.processes.choice import check_processes, choose_team
 from object_detection.progress import tell
 from object_detection.readings import Advisor, is_doubtful
 from object_detection.spec import Spec, read_spec
@@ -30,7 +29,7 @@ from object_detection.sut.library import Library, SampleLibrary
 from object_detection.sut.order import OrderedSUT
 from object_detection.sut.parts import AnsweredSUT, NoImages, PartLibrary, PartSUT, read_parts, write_part
 from object_detection.sut.sessions import Sessions, seats
-from object_detection.sut.team import OwnTeam, Team
+from object_detection.sut.team import Team
 from object_detection.sut.worker import Worker
 
 _REPEATS = 2  # of an Offline run that was too short: a rate that a very short run showed may be too low again
@@ -69,14 +68,8 @@ def run(path: Path) -> None:
     with timings.part("layout"):
         chosen = tuning.choose_layout(spec, library, workers, len(images), backend.version(), max_sessions)
         layout, measured = chosen.layout, bool(chosen.team)
-        team: Team
-        if (processes := processes_for(spec, layout, chosen.rate)) > 1:
-            chosen = replace(chosen, team=())  # these sessions end before others are loaded
-            own = seats(spec, backend, topology, layout.sessions, layout.threads)
-            team = ProcessTeam(sessions, images, own, layout, processes)
-        else:
-            team = OwnTeam(spec, chosen.team or workers(*layout.team), layout.batch_size)
-        if processes > 1 or not measured:
+        team, chosen = choose_team(sessions, images, topology, chosen)
+        if not measured:
             prepare(spec, team, library, min(layout.batch_size, len(images)))
     results = _described(spec, len(images), backend.version(), chosen, team, remark)
     if spec.part:

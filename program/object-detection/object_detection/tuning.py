@@ -25,7 +25,7 @@ _HOPELESS = 0.8  # of the fastest so far, in the first turn
 _BUDGET = 6.0  # s
 _LONGEST_TURN = 5.0  # s
 _MIN_LAYOUTS = 3
-_TUNING_SAMPLES = 16
+TUNING_SAMPLES = 16
 _WORTH_TUNING = 1000  # images; accuracy of fewer is measured sooner than the fastest layout is found
 
 
@@ -86,7 +86,7 @@ def choose_layout(
     if kept and kept.backend_version == version:
         layout = Layout(kept.sessions, kept.threads, kept.batch_size)
         return Choice(layout, (), "given" if given else "kept", kept.samples_per_second, measured=kept)
-    samples = list(range(min(count, _TUNING_SAMPLES)))
+    samples = list(range(min(count, TUNING_SAMPLES)))
     library.load(samples)
     try:
         layout, team, rate, rates = fastest(space, make, samples, value=_value(spec))
@@ -153,7 +153,7 @@ def fastest(
         team = next((each.team for each in (best, last) if each.team and each.layout.team == layout.team), ())
         last = best  # the one before is let go first: no more than two teams are in memory at once
         new = last = Contender(layout, team or make(*layout.team))
-        prepare(new.team, _batch(layout, samples))
+        prepare(new.team, _batch(layout.batch_size, samples))
         ours, theirs = _duel(new, best if rates else None, samples, end)
         ratio = sum(ours) / sum(theirs) if theirs else 1.0
         rates[layout] = rates[best.layout] * ratio if rates else sum(ours) / len(ours)
@@ -173,9 +173,9 @@ class Contender:
     team: Sequence[Worker]
 
 
-def _batch(layout: Layout, samples: Sequence[int], at: int = 0) -> list[int]:
+def _batch(batch_size: int, samples: Sequence[int], at: int = 0) -> list[int]:
     """The samples of a batch that begins at a position; after the last sample comes the first."""
-    return [samples[(at + offset) % len(samples)] for offset in range(layout.batch_size)]
+    return [samples[(at + offset) % len(samples)] for offset in range(batch_size)]
 
 
 def _duel(new: Contender, best: Contender | None, samples: Sequence[int], end: float) -> tuple[list[float], list[float]]:
@@ -195,20 +195,23 @@ def _duel(new: Contender, best: Contender | None, samples: Sequence[int], end: f
 
 
 def _rate(contender: Contender, samples: Sequence[int]) -> float:
-    """Samples/s of one turn, every session in a thread of its own."""
-    team, layout = contender.team, contender.layout
+    return rate_of(contender.team, contender.layout.batch_size, samples)
+
+
+def rate_of(team: Sequence[Worker], batch_size: int, samples: Sequence[int]) -> float:
+    """Samples/s of one turn, every session in a thread of its own, on samples that are loaded."""
     counts = [0] * len(team)
     failures: list[BaseException] = []
 
     def work(number: int) -> None:
-        at = number * layout.batch_size
+        at = number * batch_size
         try:
             with bound_to(team[number].place):
                 gate.wait()
                 while time.perf_counter() - start[0] < _SECONDS:
-                    team[number].detect(_batch(layout, samples, at))
-                    counts[number] += layout.batch_size
-                    at += layout.batch_size * len(team)
+                    team[number].detect(_batch(batch_size, samples, at))
+                    counts[number] += batch_size
+                    at += batch_size * len(team)
         except BaseException as error:
             failures.append(error)
             gate.abort()

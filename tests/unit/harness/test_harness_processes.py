@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,11 +12,6 @@ import pytest
 for name in ("cv2", "mlperf_loadgen", "onnxruntime", "pycocotools"):
     pytest.importorskip(name)
 
-from object_detection.errors import HarnessError  # noqa: E402
-from object_detection.layouts import Layout  # noqa: E402
-from object_detection.processes import count  # noqa: E402
-from object_detection.processes.team import dealt  # noqa: E402
-from object_detection.sut.sessions import Seat  # noqa: E402
 
 from ck_repo.run.options import RunOptions  # noqa: E402
 
@@ -153,64 +146,3 @@ def test_backend_may_print(harness: Callable[..., Any], spec_for: MakeSpec, plug
     run = harness(spec_for("offline", "accuracy", processes=2, model_changes={"backend": "toy"}), path=backend)
     assert run.results["processes"] == 2
     assert (run.folder / "stdout.log").read_text().count("a" * 100_000) >= 4
-
-
-def test_every_session_has_its_gpu(
-    harness: Callable[..., Any], spec_for: MakeSpec, plugin: Callable[..., Path], tmp_path: Path
-) -> None:
-    record = f"open({str(tmp_path / 'used')!r}, 'a').write(f\"{{__import__('os').getpid()}} {{self.device}}\\n\")"
-    backend = plugin(f"{record}\n{ANSWER}", ["cpu", "cuda", "cuda:1", "cuda:2"])
-    some = {"model_changes": {"backend": "toy"}, "sessions": 6, "device": "cuda", "batch_size": 1, "processes": 3}
-    harness(spec_for("offline", "performance", **some), path=backend)
-    used = {tuple(line.split()) for line in (tmp_path / "used").read_text().splitlines()}
-    assert {device for _, device in used} == {"cuda", "cuda:1", "cuda:2"}
-    assert len({process for process, _ in used} - {str(os.getpid())}) >= 3
-
-
-@pytest.mark.parametrize("processes", [1, 2, 3, 5, 8])
-def test_sessions_are_dealt_evenly(processes: int) -> None:
-    """To few NUMA nodes and devices each: made-up ones."""
-    places = [(0, 1), (0, 1), (2, 3), (2, 3)] * 2
-    seats = [Seat(number, places[number], f"cuda:{number % 2}") for number in range(8)]
-    parts = dealt(seats, processes)
-    assert sorted(seat.number for part in parts for seat in part) == list(range(8))
-    assert max(map(len, parts)) - min(map(len, parts)) <= 1
-    if processes == 2:
-        assert [{seat.device for seat in part} for part in parts] == [{"cuda:0"}, {"cuda:1"}]
-
-
-def spec_of(**changes: Any) -> Any:
-    fields = {"scenario": "offline", "processes": None, "answers": (), "loadgen": SimpleNamespace(target_qps=None), **changes}
-    return SimpleNamespace(**fields)
-
-
-@pytest.mark.parametrize(
-    ("changes", "layout", "rate", "expected"),
-    [
-        ({}, Layout(200, 1, 1), 1000.0, 1),
-        ({}, Layout(200, 1, 1), 14_000.0, 2),
-        ({}, Layout(200, 1, 8), 14_000.0, 1),  # larger batches hold the lock for a shorter time
-        ({}, Layout(200, 1, 1), 30_000.0, 3),
-        ({}, Layout(2, 100, 1), 30_000.0, 2),
-        ({}, Layout(2, 100, 1), 1e9, 2),
-        ({}, Layout(5000, 1, 1), 1e9, 64),
-        ({"processes": 7}, Layout(200, 1, 1), 1000.0, 7),
-        ({"processes": 7}, Layout(3, 1, 1), 1000.0, 3),
-        ({"scenario": "server"}, Layout(200, 1, 1), 30_000.0, 1),  # queries come at a quarter of the rate without a target
-        ({"scenario": "server", "loadgen": SimpleNamespace(target_qps=28_000.0)}, Layout(200, 1, 1), 30_000.0, 3),
-        ({"scenario": "singlestream"}, Layout(1, 64, 1), 1e9, 1),
-        ({"scenario": "multistream"}, Layout(8, 8, 1), 1e9, 1),
-    ],
-)
-def test_rate_decides_how_many_processes(
-    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], layout: Layout, rate: float, expected: int
-) -> None:
-    monkeypatch.setattr(count, "cores", lambda: 64)
-    assert count.processes_for(spec_of(**changes), layout, rate) == expected
-
-
-@pytest.mark.parametrize("scenario", ["singlestream", "multistream"])
-def test_scenarios_without_a_queue_are_refused(scenario: str) -> None:
-    with pytest.raises(HarnessError, match="2 processes are for offline and server"):
-        count.check_processes(spec_of(scenario=scenario, processes=2))
-    count.check_processes(spec_of(scenario=scenario, processes=1))

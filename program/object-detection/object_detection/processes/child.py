@@ -30,6 +30,7 @@ from object_detection.processes.messages import (
     FOLDER,
     LOADED,
     PREPARE,
+    RATE,
     READY,
     REPORT,
     REPORTED,
@@ -46,6 +47,7 @@ from object_detection.spec import Spec, read_spec
 from object_detection.sut.profiled import ProfiledWorker
 from object_detection.sut.sessions import Seat, Sessions, prepare
 from object_detection.sut.worker import Worker
+from object_detection.tuning import rate_of
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,8 @@ class Child:
         elif kind == PREPARE:
             prepare(self._team, content)
             self._channel.send(json_message(READY))
+        elif kind == RATE:
+            self._channel.send(json_message(READY, rate_of(self._team, self._batch_size, content)))
         elif kind == FOLDER:
             os.chdir(content)
         elif kind == REPORT:
@@ -126,11 +130,11 @@ class Child:
 
     def _start(
         self, model: Any, threads: int, seats: Sequence[Any], names: Sequence[str], sizes: Sequence[Any],
-        categories: Sequence[int], answers: int, slot_size: int,
+        categories: Sequence[int], batch_size: int, answers: int, slot_size: int,
     ) -> None:  # fmt: skip
         spec = self._spec = replace(self._spec, model=replace(self._spec.model, **model))
         self._answers.attach(answers)
-        self._slot_size = slot_size
+        self._slot_size, self._batch_size = slot_size, batch_size
         self._library = LoadedElsewhere(ListedImages(spec, names, sizes), self._images)
         backend = framework(spec.model.backend, spec.device, spec.backend_options)
         self._advice: str | None = None
@@ -194,6 +198,7 @@ class Child:
             traceback.print_exception(error)
             failure = described(error)
             self._channel.send(json_message(FAILED, [failure.what, failure.hint, isinstance(error, AnswerError)]))
+            self._channel.flush()
             sys.stdout.flush()
             sys.stderr.flush()
         finally:

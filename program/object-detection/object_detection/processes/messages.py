@@ -17,10 +17,10 @@ from struct import Struct
 from typing import Any
 
 # to a process with sessions: what it loads, samples that are in memory or no longer, samples for a first batch of every
-# session, the working folder, a batch, a request for its report
-START, LOADED, UNLOADED, PREPARE, FOLDER, BATCH, REPORT = range(1, 8)
-# back: it has loaded its sessions or run the first batches, answers of a batch, the same with the answers in the message, its
-# report, an error
+# session, samples for a turn that is measured, the working folder, a batch, a request for its report
+START, LOADED, UNLOADED, PREPARE, RATE, FOLDER, BATCH, REPORT = range(1, 9)
+# back: it has loaded its sessions, or run the first batches or a turn; answers of a batch, the same with the answers in the
+# message; its report; an error
 READY, ANSWERED, ANSWERED_HERE, REPORTED, FAILED = range(11, 16)
 
 _HEAD = Struct("<II")
@@ -105,9 +105,17 @@ class Channel:
         self._out.append(message)
         while self._out and self._sending.acquire(blocking=False):
             try:
-                self.connection.sendall(b"".join(self._out.popleft() for _ in range(len(self._out))))
+                self._send_all()
             finally:
                 self._sending.release()
+
+    def flush(self) -> None:
+        """Send what another thread was asked to send, if it has not yet."""
+        with self._sending:
+            self._send_all()
+
+    def _send_all(self) -> None:
+        self.connection.sendall(b"".join(self._out.popleft() for _ in range(len(self._out))))
 
     def receive(self) -> bytes:
         """What has arrived, after the rest of before; waits until there is something. Empty if the other process has ended."""

@@ -12,7 +12,7 @@ from object_detection.contract.results import Profile
 from object_detection.layouts import Layout
 from object_detection.processes.images import SharedImages
 from object_detection.processes.memory import Memory
-from object_detection.processes.messages import PREPARE, START, json_message
+from object_detection.processes.messages import PREPARE, RATE, START, json_message
 from object_detection.processes.pool import ProcessPool
 from object_detection.processes.process import Process
 from object_detection.progress import tell
@@ -49,6 +49,7 @@ class ProcessTeam:
         same = {
             "model": {"layout": spec.model.layout, "max_batch": spec.model.max_batch},
             "threads": layout.threads,
+            "batch_size": layout.batch_size,
             "names": names,
             "sizes": images.sizes,
             "categories": images.categories,
@@ -60,6 +61,16 @@ class ProcessTeam:
     def prepare(self, samples: Sequence[int]) -> None:
         """See `Team`."""
         self._pool.ask([json_message(PREPARE, list(samples))] * self.processes)
+        self._forget()
+
+    def rate(self, samples: Sequence[int]) -> float:
+        """See `Team`."""
+        rates = self._pool.ask([json_message(RATE, list(samples))] * self.processes)
+        self._forget()
+        return float(sum(rates))
+
+    def _forget(self) -> None:
+        """What was before a test does not belong to it."""
         self._pool.close()
         self._pool.take_odd()
 
@@ -81,6 +92,7 @@ class ProcessTeam:
 
     def end(self) -> None:
         """See `Team`."""
+        self._sessions.library.share(None)
         self._pool.end()
 
 

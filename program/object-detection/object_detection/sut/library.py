@@ -43,9 +43,9 @@ class SampleLibrary:
         self._loaded: dict[int, Array] = {}
         self._store: Store | None = None
 
-    def share(self, store: Store) -> None:
-        """Put the samples that are loaded from now on into a store. None may be loaded now."""
-        assert not self._loaded
+    def share(self, store: Store | None) -> None:
+        """Put the samples that are loaded from now on into a store, or no longer. None is loaded before the first store."""
+        assert store is None or not self._loaded
         self._store = store
 
     def load(self, indices: Sequence[int]) -> None:

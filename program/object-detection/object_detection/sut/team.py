@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from object_detection import outputs
+from object_detection import outputs, tuning
 from object_detection.contract.results import Profile
 from object_detection.loadgen import SUT
 from object_detection.readings import Advisor
@@ -41,6 +41,9 @@ class Team(Protocol):
 
     def prepare(self, samples: Sequence[int]) -> None:
         """Run a batch of samples that are loaded in every session."""
+
+    def rate(self, samples: Sequence[int]) -> float:
+        """Samples/s of a short turn without LoadGen, on samples that are loaded."""
 
     def sut(self) -> ClosedSUT:
         """A system under test for the next test; what was measured before does not belong to it."""
@@ -80,6 +83,10 @@ class OwnTeam:
     def prepare(self, samples: Sequence[int]) -> None:
         """See `Team`."""
         sessions.prepare(self._workers, samples)
+
+    def rate(self, samples: Sequence[int]) -> float:
+        """See `Team`."""
+        return tuning.rate_of(self._workers, self._batch_size, samples)
 
     def sut(self) -> ClosedSUT:
         """See `Team`."""
