@@ -53,7 +53,7 @@ class Profile:
     batch_us, framework_us, packing_us
         Its input put into a batch; the framework's run; outputs checked and made into an answer.
     loadgen_us
-        The answer handed to LoadGen.
+        The answer handed to LoadGen, or to the process that has it.
     harness_us
         What else the harness did.
     idle_us

@@ -93,15 +93,18 @@ def test_messages_survive_any_division() -> None:
     """A stream has no borders between them; threads send at the same time."""
     ours, theirs = socket.socketpair()
     sender, receiver = Channel(ours), Channel(theirs)
-    sent = [batch_message(number, number * 10**9, range(number)) for number in range(40)]
+    sent = [batch_message(number, number * 10**9, 40 - number) for number in range(40)]
     sent += [
         long_answer_message(7, [b"", b"a" * 300_000, b"b"]),
         answer_message(8, [28, 0, 56]),
         json_message(REPORT, {"x": "ä"}),
     ]
-    threads = [
-        threading.Thread(target=lambda part=part: [sender.send(each) for each in part]) for part in (sent[::2], sent[1::2])
-    ]
+
+    def send(part: list[bytes]) -> None:
+        for each in part:
+            sender.send(each)
+
+    threads = [threading.Thread(target=send, args=(part,)) for part in (sent[::2], sent[1::2])]
     for thread in threads:
         thread.start()
     found: list[tuple[int, bytes]] = []
@@ -111,7 +114,7 @@ def test_messages_survive_any_division() -> None:
         thread.join()
     assert sorted(found) == sorted((int.from_bytes(each[:4], "little"), each[8:]) for each in sent)
     batches = [read_batch(content) for kind, content in found if kind == BATCH]
-    assert sorted(batches) == [(number, number * 10**9, tuple(range(number))) for number in range(40)]
+    assert sorted(batches) == [(number, number * 10**9, 40 - number) for number in range(40)]
     ours.close()
     assert receiver.receive() == b""
     theirs.close()

@@ -105,7 +105,8 @@ class Child:
         self._ended = not data
         for kind, content in self._channel.messages(data):
             if kind == BATCH:
-                self._batches.append(Batch(*read_batch(content)))
+                slot, since, samples = read_batch(content)
+                self._batches.append(Batch(slot, since, self._answers.numbers(slot * self._slot_size, samples)))
             else:
                 self._do(kind, json.loads(content))
 
@@ -130,11 +131,11 @@ class Child:
 
     def _start(
         self, model: Any, threads: int, seats: Sequence[Any], names: Sequence[str], sizes: Sequence[Any],
-        categories: Sequence[int], batch_size: int, answers: int, slot_size: int,
+        categories: Sequence[int], batch_size: int, answers: int, slot_size: int, answers_at: int,
     ) -> None:  # fmt: skip
         spec = self._spec = replace(self._spec, model=replace(self._spec.model, **model))
         self._answers.attach(answers)
-        self._slot_size, self._batch_size = slot_size, batch_size
+        self._slot_size, self._answers_at, self._batch_size = slot_size, answers_at, batch_size
         self._library = LoadedElsewhere(ListedImages(spec, names, sizes), self._images)
         backend = framework(spec.model.backend, spec.device, spec.backend_options)
         self._advice: str | None = None
@@ -185,10 +186,10 @@ class Child:
         """Put the answers of a batch into its slot, or into the message if they are larger."""
         assert isinstance(samples, Batch)
         sizes = [rows.nbytes for rows in found]
-        if sum(sizes) > self._slot_size:
+        if sum(sizes) > self._slot_size - self._answers_at:
             self._channel.send(long_answer_message(samples.slot, list(map(_bytes, found))))
             return
-        self._answers.put(samples.slot * self._slot_size, b"".join(map(_bytes, found)))
+        self._answers.put(samples.slot * self._slot_size + self._answers_at, b"".join(map(_bytes, found)))
         self._channel.send(answer_message(samples.slot, sizes))
 
     def _fail(self, error: BaseException) -> NoReturn:

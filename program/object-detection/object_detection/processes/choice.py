@@ -22,8 +22,8 @@ from object_detection.tuning import TUNING_SAMPLES, Choice
 # of 1, 4 and 32; docs/performance.md and `benchmarks/alone.py` have the measurement
 _SAMPLE, _BATCH = 9e-6, 29e-6
 _SHARE = 0.5  # of the lock that a process is given: with more, sessions wait for each other
-# of the lock, at a rate in one process that it may have bounded: 256 sessions took 0.23 to 0.39 when they reached 0.41 to 0.69 of
-# what they could (`benchmarks/scale.py`)
+# of the lock, at a rate in one process that it may have bounded: 256 sessions took 0.23 to 0.39 when they reached 0.41 to 0.69
+# of what they could (`benchmarks/scale.py`)
 _SUSPECT = 0.2
 _ROUNDS = 2
 _FASTER = 1.05  # ratio that makes up for the memory of further processes

@@ -6,7 +6,9 @@ import mmap
 import os
 import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from struct import Struct
 
 import numpy as np
 import numpy.typing as npt
@@ -80,10 +82,25 @@ class Memory:
         assert self._map is not None
         self._map[offset : offset + len(content)] = content
 
+    def put_numbers(self, offset: int, numbers: Sequence[int]) -> None:
+        """Write unsigned numbers of 32 bits."""
+        assert self._map is not None
+        _numbers(len(numbers)).pack_into(self._map, offset, *numbers)
+
+    def numbers(self, offset: int, count: int) -> tuple[int, ...]:
+        """Read unsigned numbers of 32 bits."""
+        assert self._map is not None
+        return _numbers(count).unpack_from(self._map, offset)
+
     @property
     def address(self) -> int:
         """Of the first byte in this process."""
         return int(self.array(0, (1,), np.uint8).__array_interface__["data"][0])
+
+
+@cache
+def _numbers(count: int) -> Struct:
+    return Struct(f"={count}I")
 
 
 def _new(folder: Path) -> int:

@@ -1,8 +1,10 @@
 """Messages between the process that has LoadGen and those that have sessions.
 
-A message is a kind and a length, 8 bytes, and its content. Those of each batch are binary and short: where the answers go,
-and indices of samples on the way to a session; where the answers are, and numbers of detections on the way back. The others
-are JSON.
+A message is a kind and a length, 8 bytes, and its content. Those of each batch are binary and short: the slot of memory that
+has the indices of its samples and room for its answers, and on the way back the size of each answer. The others are JSON.
+
+What goes to a process is so little that it always fits into the connection. So the process that has LoadGen never waits for
+one that waits for it.
 """
 
 from __future__ import annotations
@@ -23,15 +25,9 @@ START, LOADED, UNLOADED, PREPARE, RATE, FOLDER, BATCH, REPORT = range(1, 9)
 # message; its report; an error
 READY, ANSWERED, ANSWERED_HERE, REPORTED, FAILED = range(11, 16)
 
-_HEAD = Struct("<II")
+_HEAD, _BATCH = Struct("<II"), Struct("<IqI")
 _AT_ONCE = 1 << 16  # bytes
 HEAD = _HEAD.size
-
-
-@cache
-def batch_form(samples: int) -> Struct:
-    """Kind, length, slot, time of the query in ns, and the index of each sample."""
-    return Struct(f"<IIIq{samples}I")
 
 
 @cache
@@ -40,25 +36,26 @@ def answer_form(samples: int) -> Struct:
     return Struct(f"<III{samples}I")
 
 
-BATCH_HEAD, ANSWER_HEAD = batch_form(0).size, answer_form(0).size
+ANSWER_HEAD = answer_form(0).size
 
 
-def batch_message(slot: int, since: int, indices: Sequence[int]) -> bytes:
-    """A batch; its answers go into a slot.
+def batch_message(slot: int, since: int, samples: int) -> bytes:
+    """A batch, the indices of whose samples are in a slot.
 
     Parameters
     ----------
     since
         When its samples were asked for, `time.perf_counter_ns`; the mean if they are of several queries.
+    samples
+        How many.
     """
-    form = batch_form(len(indices))
-    return form.pack(BATCH, form.size - HEAD, slot, since, *indices)
+    return _HEAD.pack(BATCH, _BATCH.size) + _BATCH.pack(slot, since, samples)
 
 
-def read_batch(content: bytes) -> tuple[int, int, tuple[int, ...]]:
-    """Slot, time and indices of a batch."""
-    slot, since, *indices = Struct(f"<Iq{(len(content) + HEAD - BATCH_HEAD) // 4}I").unpack(content)
-    return slot, since, tuple(indices)
+def read_batch(content: bytes) -> tuple[int, int, int]:
+    """Slot, time and number of samples of a batch."""
+    slot, since, samples = _BATCH.unpack(content)
+    return slot, since, samples
 
 
 def answer_message(slot: int, sizes: Sequence[int]) -> bytes:

@@ -147,7 +147,8 @@ class ProcessPool:
             slot = process.free.pop()
             process.asked[slot] = batch
             process.room -= 1
-            message = batch_message(slot, since, [sample.index for sample in batch])
+            process.answers.put_numbers(slot * process.slot_size, [sample.index for sample in batch])
+            message = batch_message(slot, since, len(batch))
             messages[process] = messages[process] + message if process in messages else message
         for process, message in messages.items():
             process.send(message)

@@ -14,14 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from object_detection.processes.memory import Memory
+from object_detection.processes.memory import ALIGNED, Memory
 from object_detection.processes.messages import Channel
 from object_detection.sut.sessions import Seat
 
 _DETECTIONS = 128  # of an image, for which a slot has room; more travel in the message
 _BYTES = 28  # of a detection
-_LARGEST = 1 << 20  # bytes of a slot
-_AHEAD = 1 << 16  # bytes of batches that may wait in the connection: it holds about three times as many
+_LARGEST = 1 << 20  # bytes of the answers in a slot
 _PATIENCE = 10.0  # s for its end
 
 
@@ -29,7 +28,7 @@ class Process:
     """Starts the process.
 
     It may have as many batches as it has sessions, and some more, so that a session that is ready finds the next one there.
-    The answers of each batch have a slot of memory, which is free again when LoadGen has taken them.
+    The indices and answers of each batch have a slot of memory, which is free again when LoadGen has taken the answers.
 
     Parameters
     ----------
@@ -50,6 +49,10 @@ class Process:
         The samples of each slot, in LoadGen's terms.
     free
         Slots that are free.
+    ahead
+        How many batches it may have in addition to those of its sessions.
+    slot_size, answers_at, where
+        Bytes of a slot; where answers begin in a slot, and in the first one as an address.
     room
         How many of its sessions are idle; negative for batches that wait.
     """
@@ -57,14 +60,15 @@ class Process:
     def __init__(self, spec: Path, seats: Sequence[Seat], batch_size: int, images: Memory, folder: Path) -> None:
         self.seats = seats
         self.room = len(seats)
-        self.ahead = min(len(seats), _AHEAD // (32 + 4 * batch_size))
-        self.slot_size = min(batch_size * _DETECTIONS * _BYTES, _LARGEST)
+        self.ahead = len(seats)
+        self.answers_at = -(-4 * batch_size // ALIGNED) * ALIGNED
+        self.slot_size = self.answers_at + -(-min(batch_size * _DETECTIONS * _BYTES, _LARGEST) // ALIGNED) * ALIGNED
         slots = len(seats) + self.ahead
         self.asked: list[Sequence[Any]] = [()] * slots
         self.free = list(range(slots))
         self.answers = Memory(folder)
         self.answers.grow(slots * self.slot_size, "answers")
-        self.where = self.answers.address
+        self.where = self.answers.address + self.answers_at
         ours, theirs = socket.socketpair()
         inherited = (theirs.fileno(), images.descriptor, self.answers.descriptor)
         with theirs:

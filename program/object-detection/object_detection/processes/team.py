@@ -102,6 +102,7 @@ def _own(process: Process) -> dict[str, Any]:
         "seats": [[seat.number, seat.place, seat.device] for seat in process.seats],
         "answers": process.answers.size,
         "slot_size": process.slot_size,
+        "answers_at": process.answers_at,
     }
 
 
