@@ -121,8 +121,10 @@ class ProcessPool:
         """End the processes."""
         self._closed = True
         for process in self._processes:
-            process.end()
+            process.hang_up()
         self._thread.join()
+        for process in self._processes:
+            process.end()
 
     @property
     def _idle(self) -> bool:

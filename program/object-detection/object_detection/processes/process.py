@@ -103,8 +103,13 @@ class Process:
             time.sleep(1)  # a signal that Python handles
         os._exit(abs(status))
 
+    def hang_up(self) -> None:
+        """Tell the process that the run is over: its connection ends."""
+        with contextlib.suppress(OSError):
+            self.channel.connection.shutdown(socket.SHUT_RDWR)
+
     def end(self) -> None:
-        """End the process."""
+        """Wait for the end of the process, which has been told."""
         self.channel.connection.close()
         try:
             self._program.wait(_PATIENCE)
