@@ -166,6 +166,19 @@ def main() -> None:
         text += f"; Server, median latency {found['server']['found']:.1f} over {found['server']['bare']:.1f} ms"
         return text, f"search at most 10 s, at least 0.9: {'met' if met else 'MISSED'}"
 
+    def processes() -> tuple[str, str]:
+        """256 sessions that wait instead of computing, in two processes and in one, in turns."""
+        found = bench.in_venv("processes.py", 256, 17, 1.0 if arguments.quick else 4.0, 2, 1 if arguments.quick else 3)
+        server = found.pop("server")
+        parts = [
+            f"{name}: {row['2']['rate']:.0f} over {row['1']['rate']:.0f} of {row['possible']:.0f} samples/s, "
+            f"{row['2']['main']:.1f} over {row['1']['main']:.1f} µs of CPU a sample in the main process"
+            for name, row in found.items()
+        ]
+        parts.append(f"Server, median latency {server['2']['p50']:.1f} over {server['1']['p50']:.1f} ms")
+        less = found["offline, 1"]["2"]["main"] / found["offline, 1"]["1"]["main"]
+        return "; ".join(parts), f"at most half of the CPU time in batches of 1: {'met' if less <= 0.5 else 'MISSED'}"
+
     def images() -> tuple[str, str]:
         """The cache of small images, and the loading of large ones, beside decoding and resizing alone."""
         few = ("--mode=accuracy", "--count=64", "--sessions=1", "--threads=1", "--batch-size=1")
@@ -309,6 +322,7 @@ def main() -> None:
                 row(name, measure)
         row("images of 300 and 1200 pixels", images)
         row("layout search and Offline, 256 made-up cores", scale)
+        row("sessions in two processes, 256 made-up cores", processes)
         row("ck run outside the harness", around)
         for name, measure in run_rows(bench):
             row(name, measure)

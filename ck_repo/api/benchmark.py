@@ -39,6 +39,7 @@ def run(
     batch_size: int | None = None,
     threads: int | None = None,
     sessions: int | None = None,
+    processes: int | None = None,
     retune: bool = False,
     official: bool = False,
     counts: Literal["held", "loadgen"] = "held",
@@ -101,6 +102,8 @@ def run(
         Threads of a session (default: measured).
     sessions
         Number of parallel sessions (default: measured).
+    processes
+        Number of processes that the sessions are distributed over (default: by the measured rate).
     retune
         Measure sessions, threads and batch again, though an earlier run on this machine did.
     official

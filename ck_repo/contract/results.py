@@ -53,7 +53,7 @@ class Profile:
     batch_us, framework_us, packing_us
         Its input put into a batch; the framework's run; outputs checked and made into an answer.
     loadgen_us
-        The answer handed to LoadGen.
+        The answer handed to LoadGen, or to the process that has it.
     harness_us
         What else the harness did.
     idle_us
@@ -151,6 +151,8 @@ class Results:
         The number of images of the data set that the run used.
     batch_size, threads, sessions
         The layout that was used: maximum images in a batch, threads of a session (0 for the framework's default), sessions.
+    processes
+        In how many processes the sessions were.
     official
         Whether counts and durations were those of the rules.
     tuning
@@ -181,6 +183,7 @@ class Results:
     batch_size: int | None = optional()
     threads: int | None = optional()
     sessions: int | None = optional()
+    processes: int = optional(1)
     scenario: str = optional("")
     loadgen_version: str = optional("")
     official: bool | None = optional()

@@ -11,7 +11,9 @@ from typing import Any
 from .record import FieldError, optional, transient
 
 VERSION = 1
-_LAYOUT: Mapping[str, tuple[int, int]] = {"sessions": (1, 4096), "threads": (0, 4096), "batch_size": (1, 10**5)}
+_LAYOUT: Mapping[str, tuple[int, int]] = {
+    "sessions": (1, 4096), "threads": (0, 4096), "batch_size": (1, 10**5), "processes": (1, 4096)
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,8 @@ class MeasuredLayout:
         The framework's version; the harness measures again with another one.
     measured
         The time of the measurement, in UTC, as ISO 8601 writes it.
+    processes
+        In how many processes the sessions were fastest.
 
     Raises
     ------
@@ -201,6 +205,7 @@ class MeasuredLayout:
     samples_per_second: float
     backend_version: str
     measured: str
+    processes: int = optional(1)
 
     def __post_init__(self) -> None:
         for name, (minimum, maximum) in _LAYOUT.items():
@@ -252,7 +257,7 @@ class Spec:
         ``accuracy``, ``performance`` or both, in this order.
     count
         Images to use, from the first; None for all.
-    batch_size, threads, sessions
+    batch_size, threads, sessions, processes
         None if the harness chooses.
     backend_options
         The selected options of the backend.
@@ -296,6 +301,7 @@ class Spec:
     trace: str = field(default="auto", metadata=_OPTION)
     scorer: str = field(default="auto", metadata=_OPTION)
     profile: bool = field(default=False, metadata=_OPTION)
+    processes: int | None = field(default=None, metadata=_between(1, 4096))
     backend_options: Mapping[str, str] = field(default_factory=dict, metadata=_OPTION)
     loadgen_built: Built | None = None
     layout: MeasuredLayout | None = None

@@ -55,7 +55,18 @@ def properties(entry: Entry) -> dict[str, str]:
     found = figures(meta)
     column = {"model": found.model, "scenario": found.scenario, **_figures(found)}
     results = write(meta.results) if meta.results else {}
-    for name in ("dataset", "images", "backend", "backend_version", "device", "sessions", "threads", "batch_size", "official"):
+    for name in (
+        "dataset",
+        "images",
+        "backend",
+        "backend_version",
+        "device",
+        "sessions",
+        "threads",
+        "batch_size",
+        "processes",
+        "official",
+    ):
         if name in results:
             column[name.replace("_", " ")] = str(results[name])
     column["LoadGen"] = str(results.get("loadgen_version") or meta.settings.get("loadgen_version", ""))

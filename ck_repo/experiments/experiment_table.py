@@ -127,6 +127,7 @@ def _subject_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
         ("data set", f"{results.dataset}, {results.images} images"),
         ("backend", f"{results.backend} {results.backend_version} on {results.device}"),
         ("sessions", f"{results.sessions} × {_threads(results.threads)}, batch {results.batch_size}{_layout_source(results)}"),
+        *([("processes", f"{results.processes}")] if results.processes > 1 else []),
         ("scenario", f"{results.scenario}{_purpose(meta)}, LoadGen {results.loadgen_version}{official}"),
         *_calibration_rows(results),
         *_compliance_rows(meta),

@@ -174,6 +174,7 @@ def _settings(one: ExperimentMeta, other: ExperimentMeta) -> list[Difference]:
         "sessions",
         "threads",
         "batch_size",
+        "processes",
         "images",
         "loadgen_version",
         "scenario",

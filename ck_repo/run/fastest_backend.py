@@ -31,8 +31,8 @@ _IMAGES, _SECONDS, _TAIL = 64, 2.0, "p90"
 _ROUNDS, _CLOSE = 2, 1.5  # further measurements in turns, of backends that are at most so many times slower than the fastest
 # options that a measurement shares with the run
 _SHARED = (
-    "model", "dataset", "device", "visible_devices", "round", "samples_per_query", "batch_size", "threads", "sessions", "venv",
-    "added_tags", "reference_faults",
+    "model", "dataset", "device", "visible_devices", "round", "samples_per_query", "batch_size", "threads", "sessions",
+    "processes", "venv", "added_tags", "reference_faults",
 )  # fmt: skip
 
 

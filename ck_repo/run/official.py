@@ -15,6 +15,7 @@ from ck_repo.install.installer import content_of
 from ck_repo.machine.data_set import COCO, Wanted, read_data_set
 from ck_repo.machine.platform import describe_platform
 from ck_repo.rounds.rules import Rules
+from ck_repo.rounds.scenario import ONE_QUERY, RATE
 from ck_repo.run.options import RUN_OPTIONS, RunOptions
 from ck_repo.store.installed import Installed
 
@@ -46,6 +47,12 @@ def check_options(options: RunOptions, rules: Rules) -> None:
         raise UsageError(f"{options.compliance} is not for {options.scenario}", hint="the rules exclude it for this scenario")
     if options.compliance and options.mode == "accuracy":
         raise UsageError(f"{options.compliance} is a performance run", hint="omit --mode=accuracy")
+    if (options.processes or 1) > 1 and row.issue not in (RATE, ONE_QUERY):
+        raise UsageError(
+            f"--processes={options.processes} is for offline and server: in {options.scenario} few samples are under way at "
+            "once, and another process would only add latency",
+            hint="omit --processes=",
+        )
     if not options.official:
         return
     for option in RUN_OPTIONS:

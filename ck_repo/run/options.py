@@ -189,6 +189,15 @@ class RunOptions:
             measured=True,
         ),
     ] = None
+    processes: Annotated[
+        int | None,
+        RunOption(
+            "number of processes that the sessions are distributed over (default: by the measured rate)",
+            maximum=4096,
+            in_spec=True,
+            measured=True,
+        ),
+    ] = None
     retune: Annotated[
         bool,
         RunOption(

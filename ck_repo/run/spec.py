@@ -69,6 +69,7 @@ def build_spec(plan: RunPlan, installed: Mapping[str, Installed]) -> Spec:
         batch_size=options.batch_size,
         threads=options.threads,
         sessions=options.sessions,
+        processes=options.processes,
         official=options.official,
         loadgen=settings,
         cache=tools_root() / ".cache" / "preprocessed",

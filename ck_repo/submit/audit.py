@@ -18,7 +18,7 @@ from ck_repo.rounds.logs import read_accuracy, read_text
 from ck_repo.rounds.round import Round, load_round
 from ck_repo.rounds.submission import BASELINE, FALLBACK, falls_back
 from ck_repo.run.harness import rescore
-from ck_repo.run.options import RunOptions
+from ck_repo.run.options import MEASURED, RunOptions
 from ck_repo.run.pipeline import RunRecord, execute, harness_of
 from ck_repo.run.prepare import prepare
 from ck_repo.session import Session
@@ -150,7 +150,7 @@ def audit(options: RunOptions, run: Run, score: Rescore, reference: Entry | None
     if not _is_valid(base):
         progress.say(f"note: {base.cid} is not VALID, so no test passes")
     # the tests use the layout of the reference: another one would be another system
-    options = replace(options, **{key: getattr(results, key) for key in ("sessions", "threads", "batch_size")})
+    options = replace(options, **{key: getattr(results, key) for key in MEASURED})
     runs: dict[str, Entry] = {}
     round_ = load_round(options.round)
     for name in tests_for(round_, options.scenario):

@@ -81,14 +81,15 @@ class Board:
     folder
         The run folder.
     sessions
-        Maximum number of parallel sessions.
+        Maximum number of parallel sessions; 0 for the board of another process in that folder.
     """
 
     def __init__(self, folder: Path, sessions: int) -> None:
         self._path = folder / NAME
-        blank = (_IDLE + b'-1 0 ""').ljust(_WIDTH - 1) + b"\n"
-        # write the file instead of only reserving space: mapping it on a full disk would end in a bus error
-        self._path.write_bytes(blank * sessions)
+        if sessions:
+            blank = (_IDLE + b'-1 0 ""').ljust(_WIDTH - 1) + b"\n"
+            # write the file instead of only reserving space: mapping it on a full disk would end in a bus error
+            self._path.write_bytes(blank * sessions)
         with open(self._path, "r+b") as file:
             self._memory = mmap.mmap(file.fileno(), 0)
 

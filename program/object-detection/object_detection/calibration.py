@@ -115,6 +115,12 @@ def calibrate(spec: Spec, calibration: Calibration, backend: Framework) -> tuple
     return ranges, used
 
 
+def ranges_of(folder: Path) -> Ranges:
+    """The ranges that `calibrate` has written into a run folder, for other processes of the run."""
+    ranges: Ranges = json.loads((folder / FILE).read_text(encoding="utf-8"))["ranges"]
+    return {name: (low, high) for name, (low, high) in ranges.items()}
+
+
 def _place(spec: Spec, used: Calibrated, version: str) -> Path:
     """Where the ranges are kept."""
     model = replace(spec.model, path=Path(), max_batch=None)  # the interface; the file counts by its content

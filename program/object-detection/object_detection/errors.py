@@ -17,7 +17,15 @@ _failing = threading.Lock()
 
 
 class HarnessError(Exception):
-    """An error for the user: what failed and why, and what to do."""
+    """An error for the user: what failed and why, and what to do.
+
+    Attributes
+    ----------
+    is_printed
+        Whether another process has printed the traceback.
+    """
+
+    is_printed = False
 
     def __init__(self, what: str, hint: str = "") -> None:
         super().__init__(what)
@@ -35,6 +43,11 @@ def errors_as_command() -> Iterator[None]:
         sys.exit(EXIT_STATUS)
 
 
+def described(error: BaseException) -> HarnessError:
+    """An error as the user gets it."""
+    return error if isinstance(error, HarnessError) else HarnessError(f"{type(error).__name__}: {error}")
+
+
 def fail(error: BaseException, folder: Path) -> NoReturn:
     """End the process at once with the cause of the failure.
 
@@ -50,8 +63,9 @@ def fail(error: BaseException, folder: Path) -> NoReturn:
     """
     _failing.acquire()  # never released: if several workers fail at once, the first reports the cause and ends them all
     try:
-        traceback.print_exception(error)
-        failure = error if isinstance(error, HarnessError) else HarnessError(f"{type(error).__name__}: {error}")
+        if not (isinstance(error, HarnessError) and error.is_printed):
+            traceback.print_exception(error)
+        failure = described(error)
         (folder / "error.json").write_text(json.dumps({"error": failure.what, "hint": failure.hint}))
         sys.stdout.flush()
         sys.stderr.flush()

@@ -85,7 +85,7 @@ def settings_for(scenario: str, mode: str, wanted: LoadGenSettings, rate: float)
         else:
             settings.multi_stream_expected_latency_ns = expected_latency_ns(latency_ns, rate / wanted.samples_per_query)
     elif scenario == "server":
-        settings.server_target_qps = _ACCURACY_QPS if mode == "accuracy" else wanted.target_qps or rate * _SERVER_SHARE
+        settings.server_target_qps = _ACCURACY_QPS if mode == "accuracy" else server_rate(wanted, rate)
         settings.server_target_latency_ns = latency_ns
         settings.server_target_latency_percentile = wanted.percentile
     else:
@@ -171,6 +171,11 @@ def offline_rate(wanted: LoadGenSettings, rate: float) -> float:
         Samples/s.
     """
     return max(wanted.target_qps or 0.0, rate * _OFFLINE_SLACK)
+
+
+def server_rate(wanted: LoadGenSettings, rate: float) -> float:
+    """The queries/s of a performance run of Server: the target, else a share of the measured rate, samples/s."""
+    return wanted.target_qps or rate * _SERVER_SHARE
 
 
 def run(

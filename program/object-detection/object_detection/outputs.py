@@ -8,7 +8,7 @@ minimum score are padding; for the latter only the scores are checked.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import ge, le
 from typing import Any, NoReturn
 
@@ -299,6 +299,11 @@ class OutputCheck:
             first = f"{value(row)} for {self._label(int(row[0]))}"
         self.odd[kind] = (count + int(odd.sum()), first)
 
+    def take_odd(self) -> dict[str, tuple[int, str]]:
+        """The suspicious detections so far; counted from 0 from now on."""
+        odd, self.odd = self.odd, {}
+        return odd
+
     @property
     def _order(self) -> str:
         return _ORDERS[self._model.box_order]
@@ -337,10 +342,14 @@ _REMARKS = {
 
 def remarks(checks: Iterable[OutputCheck]) -> dict[str, str]:
     """Suspicious outputs of some sessions, one sentence for each kind; the counts are reset."""
+    return remarks_about([check.take_odd() for check in checks])
+
+
+def remarks_about(sessions: Iterable[Mapping[str, tuple[int, str]]]) -> dict[str, str]:
+    """Suspicious outputs of some sessions, each as in `OutputCheck.odd`, one sentence for each kind."""
     found: dict[str, tuple[int, str]] = {}
-    for check in checks:
-        for kind, (count, first) in check.odd.items():
+    for odd in sessions:
+        for kind, (count, first) in odd.items():
             before, earlier = found.get(kind, (0, first))
             found[kind] = (before + count, earlier)
-        check.odd = {}
     return {kind: _REMARKS[kind].format(count=count, first=first) for kind, (count, first) in sorted(found.items())}

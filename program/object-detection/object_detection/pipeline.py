@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +13,6 @@ from object_detection import (
     damage,
     loadgen,
     loadgen_module,
-    outputs,
     placement,
     queries,
     scorer,
@@ -35,16 +32,15 @@ from object_detection.image_cache import ImageCache
 from object_detection.layouts import Layout, slots
 from object_detection.loadgen import SUT
 from object_detection.logs import ANSWERS
+from object_detection.processes.choice import check_processes, choose_team
 from object_detection.progress import tell
 from object_detection.readings import Advisor, is_doubtful
 from object_detection.spec import Spec, read_spec
-from object_detection.sut import profiled
-from object_detection.sut.inline import InlineSUT
 from object_detection.sut.library import Library, SampleLibrary
 from object_detection.sut.order import OrderedSUT
 from object_detection.sut.parts import AnsweredSUT, NoImages, PartLibrary, PartSUT, read_parts, write_part
-from object_detection.sut.pool import PoolSUT
-from object_detection.sut.profiled import ProfiledWorker
+from object_detection.sut.sessions import Sessions, seats
+from object_detection.sut.team import Team
 from object_detection.sut.worker import Worker
 
 _REPEATS = 2  # of an Offline run that was too short: a rate that a very short run showed may be too low again
@@ -57,6 +53,7 @@ def run(path: Path) -> None:
     timings, calibrated = Timings(), None
     spec = read_spec(path)
     remark = check_loadgen(spec)
+    check_processes(spec)
     with timings.part("annotations"):
         images = read_images(spec.dataset, spec.count)
         if "accuracy" in spec.modes:
@@ -78,29 +75,24 @@ def run(path: Path) -> None:
     advisor = Advisor(spec, images, library)
     topology, max_sessions = placement.read_topology(), placement.max_sessions(spec.model.path)
 
-    def worker(number: int, threads: int, place: Sequence[int], device: str) -> Worker:
-        slot = board.slot(number)
-        with slot.loading(), placement.bound_to(place):
-            loaded = backend.load(model, device, threads)
-        check = outputs.OutputCheck(model, images.categories, library.label, outputs.TOGETHER)
-        kind = ProfiledWorker if spec.profile else Worker
-        return kind(model, loaded, library, check, slot, advisor.advice, place)
+    sessions = Sessions(spec, backend, board, library, images.categories, advisor.advice)
 
-    def workers(sessions: int, threads: int) -> list[Worker]:
-        places = placement.places(topology, sessions, threads)
-        devices = placement.devices(spec.device, backend.devices(), sessions)
-        with ThreadPoolExecutor(min(sessions, topology.cores)) as pool:
-            return list(pool.map(lambda number: worker(number, threads, places[number], devices[number]), range(sessions)))
+    def workers(count: int, threads: int) -> list[Worker]:
+        return sessions.load(seats(spec, backend, topology, count, threads), threads)
 
     with timings.part("layout"):
         chosen = tuning.choose_layout(spec, library, workers, len(images), backend.version(), max_sessions)
-    layout, team = chosen.layout, chosen.team
-    results = replace(_described(spec, len(images), backend.version(), chosen, remark), calibration=calibrated)
+        layout, measured = chosen.layout, bool(chosen.team)
+        team, chosen = choose_team(sessions, images, topology, chosen)
+        if not measured:
+            prepare(spec, team, library, min(layout.batch_size, len(images)))
+    results = replace(_described(spec, len(images), backend.version(), chosen, team, remark), calibration=calibrated)
     if spec.part:
         with timings.part("accuracy"):
             remarks = _run_part(spec, spec.part, team, layout, library, len(images), chosen.rate)
     else:
-        results, remarks = _run_modes(spec, team, layout, library, images, chosen.rate, results, advisor, timings)
+        results, remarks = _run_modes(spec, team, library, images, chosen.rate, results, advisor, timings)
+    team.end()
     board.remove()
     remarks = [text for text in (damage.remark(library.damaged), *remarks) if text]
     results = replace(results, remarks=tuple(remarks), timings=timings.parts)
@@ -108,7 +100,19 @@ def run(path: Path) -> None:
     (spec.folder / "results.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _described(spec: Spec, images: int, version: str, chosen: tuning.Choice, remark: str) -> Results:
+def prepare(spec: Spec, team: Team, library: SampleLibrary, batch: int) -> None:
+    """Run a first batch in every session, which takes longer than others and belongs to no measurement.
+
+    An accuracy run comes before the performance run, and does the same.
+    """
+    if "accuracy" not in spec.modes:
+        first = list(range(batch))
+        library.load(first)
+        team.prepare(first)
+        library.unload(first)
+
+
+def _described(spec: Spec, images: int, version: str, chosen: tuning.Choice, team: Team, remark: str) -> Results:
     """What is run and how: results without metrics."""
     layout = chosen.layout
     return Results(
@@ -119,8 +123,9 @@ def _described(spec: Spec, images: int, version: str, chosen: tuning.Choice, rem
         backend_version=version,
         device=spec.device,
         batch_size=layout.batch_size,
-        threads=chosen.team[0].threads or layout.threads,
+        threads=team.threads or layout.threads,
         sessions=layout.sessions,
+        processes=team.processes,
         scenario=spec.scenario,
         loadgen_version=loadgen_module.version(spec.loadgen_built),
         official=spec.official,
@@ -134,27 +139,27 @@ def _described(spec: Spec, images: int, version: str, chosen: tuning.Choice, rem
 
 
 def _run_part(
-    spec: Spec, part: AccuracyPart, team: Sequence[Worker], layout: Layout, library: SampleLibrary, count: int, rate: float
+    spec: Spec, part: AccuracyPart, team: Team, layout: Layout, library: SampleLibrary, count: int, rate: float
 ) -> list[str]:
     """Answer a part of the accuracy run; the remarks about its detections."""
-    outputs.remarks(worker.check for worker in team)  # those of the measurement of layouts are dropped
+    team.remarks()  # those of the measurement of layouts are dropped
     mine = PartLibrary(library, part, layout.batch_size)
-    sut = _sut(spec, team, layout)
+    sut = team.sut()
     try:
         _test(spec, "accuracy", PartSUT(sut, mine), mine, count, rate)
     finally:
         sut.close()
-    remarks = list(outputs.remarks(worker.check for worker in team).values())
+    remarks = list(team.remarks().values())
     write_part(spec.folder, part, sorted(mine.samples), [text for text in (damage.remark(library.damaged), *remarks) if text])
     return remarks
 
 
 def _run_modes(
-    spec: Spec, team: Sequence[Worker], layout: Layout, library: SampleLibrary, images: ImageList, rate: float,
-    results: Results, advisor: Advisor, timings: Timings,
+    spec: Spec, team: Team, library: SampleLibrary, images: ImageList, rate: float, results: Results, advisor: Advisor,
+    timings: Timings,
 ) -> tuple[Results, list[str]]:  # fmt: skip
     """Run the tests; return the results, and remarks about the detections."""
-    outputs.remarks(worker.check for worker in team)  # drop those from the measurement of layouts
+    team.remarks()  # drop those from the measurement of layouts
     odd: dict[str, str] = {}
     unanswered: list[str] = []
     for mode in spec.modes:
@@ -163,16 +168,16 @@ def _run_modes(
                 if spec.answers:
                     unanswered += _merge_answers(spec, len(images), rate)
                 else:
-                    seconds, _ = _run_test(spec, mode, team, layout, library, len(images), rate)
+                    seconds, _ = _run_test(spec, mode, team, library, len(images), rate)
                     rate = rate_after(rate, len(images), seconds) if spec.scenario == "offline" else rate
             with timings.part("scoring"):
                 results = replace(results, accuracy=score(spec, images, unanswered))
         else:
             with timings.part("performance"):
-                found = run_performance(spec, team, layout, library, images, rate)
+                found = run_performance(spec, team, library, images, rate)
             results = replace(results, performance=found, layout=_with_rate(results.layout, found, spec))
-        odd = {**outputs.remarks(worker.check for worker in team), **odd}
-    advice = advisor.advice(team[0]) if is_doubtful(results.accuracy, bool(odd)) else ""
+        odd = {**team.remarks(), **odd}
+    advice = team.advice(advisor) if is_doubtful(results.accuracy, bool(odd)) else ""
     return results, [*odd.values(), *unanswered, advice]
 
 
@@ -244,17 +249,13 @@ def score(spec: Spec, images: ImageList, remarks: list[str]) -> Accuracy:
     return accuracy.score(spec, images, folder / ANSWERS, folder / "accuracy.txt", remarks)
 
 
-def run_performance(
-    spec: Spec, team: Sequence[Worker], layout: Layout, library: SampleLibrary, images: ImageList, rate: float
-) -> Performance:
+def run_performance(spec: Spec, team: Team, library: SampleLibrary, images: ImageList, rate: float) -> Performance:
     """Run LoadGen's performance test in the folder ``performance``, and read its results.
 
     An Offline run that ends before the minimum duration, because the machine was faster than measured, is repeated.
 
     Parameters
     ----------
-    layout
-        Sessions, threads and batch size of `team`.
     rate
         Expected samples/s of all sessions, from which Offline's number of samples follows.
 
@@ -265,15 +266,15 @@ def run_performance(
         number of queries.
     """
     folder = spec.folder / "performance"
-    seconds, asked = _run_test(spec, "performance", team, layout, library, len(images), rate)
-    found = replace(summary.performance(folder, spec.scenario), profile=profiled.profile(team))
+    seconds, asked = _run_test(spec, "performance", team, library, len(images), rate)
+    found = replace(summary.performance(folder, spec.scenario), profile=team.profile())
     for _ in range(_REPEATS):
         if not _too_short(spec, found):
             break
         assert found.samples_per_second is not None  # the machine has become faster since the layouts were measured
         tell("performance, once more: it was faster than measured, and over too soon", 0, None)
-        seconds, asked = _run_test(spec, "performance", team, layout, library, len(images), found.samples_per_second)
-        found = replace(summary.performance(folder, spec.scenario), repeated=True, profile=profiled.profile(team))
+        seconds, asked = _run_test(spec, "performance", team, library, len(images), found.samples_per_second)
+        found = replace(summary.performance(folder, spec.scenario), repeated=True, profile=team.profile())
     bound, tail = spec.loadgen.target_latency_ms, f"p{100 * spec.loadgen.percentile:g}"
     if spec.scenario == "multistream" and spec.loadgen.early_stopping:
         found = replace(found, issuing="back to back")
@@ -295,23 +296,13 @@ def run_performance(
     return found
 
 
-def _run_test(
-    spec: Spec, mode: str, team: Sequence[Worker], layout: Layout, library: SampleLibrary, count: int, rate: float
-) -> tuple[float, int]:
+def _run_test(spec: Spec, mode: str, team: Team, library: SampleLibrary, count: int, rate: float) -> tuple[float, int]:
     """Let LoadGen drive the sessions; the logs go into the mode's folder. Returns its duration, s, and how often it asked."""
-    sut = _sut(spec, team, layout)
-    profiled.restart(team)
+    sut = team.sut()
     try:
         return _test(spec, mode, sut, library, count, rate)
     finally:
         sut.close()
-
-
-def _sut(spec: Spec, team: Sequence[Worker], layout: Layout) -> InlineSUT | PoolSUT:
-    """The system under test of the scenario."""
-    if spec.scenario == "singlestream":
-        return InlineSUT(team[0], spec.folder)
-    return PoolSUT(team, layout.batch_size, spec.folder, spread=spec.scenario == "multistream")
 
 
 def _test(spec: Spec, mode: str, sut: SUT, library: Library, count: int, rate: float) -> tuple[float, int]:

@@ -141,10 +141,20 @@ def max_sessions(model: Path, memory: Path = _MEMORY) -> int:
     int
         At least 1; 512 if the system does not report its free memory.
     """
+    free = free_memory(memory)
     try:
-        fields = dict(line.split(":", 1) for line in memory.read_text(encoding="ascii").splitlines() if ":" in line)
-        free = int(fields["MemAvailable"].split()[0]) << 10
         size = model.stat().st_size
-    except (OSError, ValueError, KeyError, IndexError):
+    except OSError:
+        return 512
+    if free is None:
         return 512
     return max(1, int(free * _SHARE / (_SESSION + _COPIES * size)))
+
+
+def free_memory(memory: Path = _MEMORY) -> int | None:
+    """Bytes of memory that the system could give to processes; None if it does not report them."""
+    try:
+        fields = dict(line.split(":", 1) for line in memory.read_text(encoding="ascii").splitlines() if ":" in line)
+        return int(fields["MemAvailable"].split()[0]) << 10
+    except (OSError, ValueError, KeyError, IndexError):
+        return None

@@ -6,7 +6,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from object_detection.contract.spec import MeasuredLayout
@@ -16,6 +15,7 @@ from object_detection.progress import tell
 from object_detection.server_queue import highest_rate
 from object_detection.spec import Spec
 from object_detection.sut.library import SampleLibrary
+from object_detection.sut.sessions import prepare
 from object_detection.sut.worker import Worker
 
 _SECONDS = 0.2  # of a turn
@@ -25,7 +25,7 @@ _HOPELESS = 0.8  # of the fastest so far, in the first turn
 _BUDGET = 6.0  # s
 _LONGEST_TURN = 5.0  # s
 _MIN_LAYOUTS = 3
-_TUNING_SAMPLES = 16
+TUNING_SAMPLES = 16
 _WORTH_TUNING = 1000  # images; accuracy of fewer is measured sooner than the fastest layout is found
 
 
@@ -41,7 +41,7 @@ class Choice:
     Attributes
     ----------
     team
-        Its workers, one a session.
+        The workers that were measured, one a session; empty if none were.
     source
         Where it came from; see `Results.layout_source`.
     rate
@@ -82,17 +82,11 @@ def choose_layout(
     given = space.is_single and bool(spec.sessions or spec.threads or spec.batch_size)
     if "performance" not in spec.modes and (space.is_single or spec.answers or count < _WORTH_TUNING):
         plain = space.smallest()
-        return Choice(plain, make(plain.sessions, plain.threads), "given" if given else "unmeasured")
+        return Choice(plain, (), "given" if given else "unmeasured")
     if kept and kept.backend_version == version:
         layout = Layout(kept.sessions, kept.threads, kept.batch_size)
-        team = make(layout.sessions, layout.threads)
-        if "accuracy" not in spec.modes:  # which comes first, and prepares the sessions, too
-            first = list(range(min(layout.batch_size, count)))
-            library.load(first)
-            _prepare(team, first)
-            library.unload(first)
-        return Choice(layout, team, "given" if given else "kept", kept.samples_per_second, measured=kept)
-    samples = list(range(min(count, _TUNING_SAMPLES)))
+        return Choice(layout, (), "given" if given else "kept", kept.samples_per_second, measured=kept)
+    samples = list(range(min(count, TUNING_SAMPLES)))
     library.load(samples)
     try:
         layout, team, rate, rates = fastest(space, make, samples, value=_value(spec))
@@ -113,12 +107,6 @@ def _value(spec: Spec) -> Value:
 
 def _throughput(layout: Layout, rates: Mapping[Layout, float]) -> float:
     return rates[layout]
-
-
-def _prepare(team: Sequence[Worker], samples: Sequence[int]) -> None:
-    """Run a batch in every session: the first one of a session takes longer, and belongs to no measurement."""
-    with ThreadPoolExecutor(len(team)) as pool:
-        list(pool.map(lambda worker: worker.detect(samples), team))
 
 
 def fastest(
@@ -165,7 +153,7 @@ def fastest(
         team = next((each.team for each in (best, last) if each.team and each.layout.team == layout.team), ())
         last = best  # the one before is let go first: no more than two teams are in memory at once
         new = last = Contender(layout, team or make(*layout.team))
-        _prepare(new.team, _batch(layout, samples))
+        prepare(new.team, _batch(layout.batch_size, samples))
         ours, theirs = _duel(new, best if rates else None, samples, end)
         ratio = sum(ours) / sum(theirs) if theirs else 1.0
         rates[layout] = rates[best.layout] * ratio if rates else sum(ours) / len(ours)
@@ -185,9 +173,9 @@ class Contender:
     team: Sequence[Worker]
 
 
-def _batch(layout: Layout, samples: Sequence[int], at: int = 0) -> list[int]:
+def _batch(batch_size: int, samples: Sequence[int], at: int = 0) -> list[int]:
     """The samples of a batch that begins at a position; after the last sample comes the first."""
-    return [samples[(at + offset) % len(samples)] for offset in range(layout.batch_size)]
+    return [samples[(at + offset) % len(samples)] for offset in range(batch_size)]
 
 
 def _duel(new: Contender, best: Contender | None, samples: Sequence[int], end: float) -> tuple[list[float], list[float]]:
@@ -207,20 +195,23 @@ def _duel(new: Contender, best: Contender | None, samples: Sequence[int], end: f
 
 
 def _rate(contender: Contender, samples: Sequence[int]) -> float:
-    """Samples/s of one turn, every session in a thread of its own."""
-    team, layout = contender.team, contender.layout
+    return rate_of(contender.team, contender.layout.batch_size, samples)
+
+
+def rate_of(team: Sequence[Worker], batch_size: int, samples: Sequence[int]) -> float:
+    """Samples/s of one turn, every session in a thread of its own, on samples that are loaded."""
     counts = [0] * len(team)
     failures: list[BaseException] = []
 
     def work(number: int) -> None:
-        at = number * layout.batch_size
+        at = number * batch_size
         try:
             with bound_to(team[number].place):
                 gate.wait()
                 while time.perf_counter() - start[0] < _SECONDS:
-                    team[number].detect(_batch(layout, samples, at))
-                    counts[number] += layout.batch_size
-                    at += layout.batch_size * len(team)
+                    team[number].detect(_batch(batch_size, samples, at))
+                    counts[number] += batch_size
+                    at += batch_size * len(team)
         except BaseException as error:
             failures.append(error)
             gate.abort()

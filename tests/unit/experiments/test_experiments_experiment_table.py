@@ -125,6 +125,12 @@ def test_table_shows_threads(threads: int, text: str) -> None:
     assert text in table(results(samples_per_second=1.0) | {"threads": threads})["sessions"]
 
 
+def test_table_shows_processes_if_there_are_several() -> None:
+    found = results(samples_per_second=1.0)
+    assert table(found | {"processes": 3})["processes"] == "3"
+    assert "processes" not in table(found)
+
+
 def test_table_shows_modified_repositories() -> None:
     lines = [line for line in experiment_lines("mine", meta(results(samples_per_second=1.0))) if line.startswith("repository")]
     assert [line.split("  ", 1)[1].strip() for line in lines] == [f"ck-repo {'f' * 12} with changes", "local, not under git"]

@@ -242,7 +242,7 @@ def loadgen_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., LoadG
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """A third-party distribution with a backend `toy`, given the body of its `run`; to be put on the search path.
 
-    The backend can use the given devices; `self.devices` has those for which sessions were loaded.
+    The backend can use the given devices; `self.device` is the session's, and `self.devices` are those of all sessions.
     """
 
     def make(body: str, devices: Sequence[str] = ("cpu",)) -> Path:
@@ -254,7 +254,7 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
             f"def devices():\n    return {list(devices)}\n\n\n"
             "def load(model, device, threads):\n    return Toy(device)\n\n\n"
             "class Toy:\n    max_batch = None\n    threads = 1\n    layout = 'NHWC'\n    calls = 0\n    devices = []\n\n"
-            "    def __init__(self, device):\n        self.devices.append(device)\n\n"
+            "    def __init__(self, device):\n        self.device = device\n        self.devices.append(device)\n\n"
             f"    def run(self, images):\n        n = len(images)\n{lines}\n"
         )
         info = folder / "toy_backend-7.5.dist-info"

@@ -1,4 +1,7 @@
-"""The engine and a harness whose backend hangs, crashes, or leaves a process behind: real processes, a real plug-in."""
+"""The engine and a harness whose backend hangs, crashes, or leaves a process behind: real processes, a real plug-in.
+
+All of it holds for sessions in other processes than LoadGen, too.
+"""
 
 from __future__ import annotations
 
@@ -45,13 +48,15 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def prepared(plugin: Callable[[str], Path], spec_for: Callable[..., dict[str, Any]], folder: Path) -> Callable[[str], Path]:
+@pytest.fixture(params=[1, 2], ids=["one process", "two processes"])
+def prepared(
+    request: pytest.FixtureRequest, plugin: Callable[[str], Path], spec_for: Callable[..., dict[str, Any]], folder: Path
+) -> Callable[[str], Path]:
     """Write a spec for a backend with that body; the folder to import the backend from."""
 
     def make(body: str) -> Path:
         options = RunOptions(scenario="server", seconds=600.0, target_qps=20.0)
-        one = {"batch_size": 1, "sessions": 1}
+        one = {"batch_size": 1, "sessions": request.param, "processes": request.param}
         spec = spec_for("server", "performance", options=options, model_changes={"backend": "toy"}, **one)
         (folder / "spec.json").write_text(json.dumps(spec))
         return plugin(body)
@@ -110,6 +115,13 @@ def test_crash_names_the_sample_and_logs_its_stack(run: Run, folder: Path) -> No
     assert str(folder / "stderr.log") in message
     assert "toy_backend.py" in (folder / "stderr.log").read_text()
     assert not (folder / "results.json").exists()
+
+
+def test_crash_is_noticed_though_a_fork_holds_its_files(run: Run, folder: Path) -> None:
+    """A framework that forks leaves copies of all descriptors in the other process."""
+    fork = "__import__('os').fork() or __import__('time').sleep(600)"
+    with pytest.raises(RunError, match="was ended by signal SIGKILL while the backend was running sample "):
+        run(IN_A_TEST % f"{fork}; __import__('os').kill(__import__('os').getpid(), 9)")
 
 
 def test_crash_during_model_loading_is_reported(prepared: Callable[[str], Path], folder: Path) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from object_detection import loadgen, pipeline, queries
-from object_detection.layouts import Layout
 from object_detection.logs import read_summary
 from object_detection.spec import LoadGenSettings
+from object_detection.sut.team import OwnTeam
 
 SETTINGS = LoadGenSettings(
     qsl_rng_seed=1, sample_index_rng_seed=2, schedule_rng_seed=3, performance_sample_count=16, percentile=0.9,
@@ -84,8 +84,7 @@ def test_run_disturbed_by_trace_has_no_columns(choice: str, official: bool, samp
 def test_columns_of_earlier_run_are_removed(tmp_path: Path) -> None:
     spec: Any = SimpleNamespace(scenario="singlestream", folder=tmp_path, loadgen=SETTINGS, trace="yes", official=False)
     system: Any = Answering()
-    layout = Layout(sessions=1, threads=1, batch_size=1)
     for trace, written in (("yes", True), ("no", False)):
         spec.trace = trace
-        pipeline._run_test(spec, "performance", [system], layout, system, 16, 500.0)
+        pipeline._run_test(spec, "performance", OwnTeam(spec, [system], 1), system, 16, 500.0)
         assert (tmp_path / "performance" / queries.QUERIES).exists() == written

@@ -14,12 +14,14 @@ pytest.importorskip("numpy")
 pytest.importorskip("mlperf_loadgen")
 pytest.importorskip("cv2")
 
-from object_detection import layouts, tuning
+from object_detection import layouts, pipeline, tuning
 from object_detection.contract.spec import MeasuredLayout
 from object_detection.layouts import Layout, Space, widths
 from object_detection.server_queue import highest_rate
 from object_detection.spec import Spec
 from object_detection.sut.library import SampleLibrary
+from object_detection.sut.team import OwnTeam
+from object_detection.sut.worker import Worker
 from object_detection.tuning import MakeWorkers, fastest
 
 
@@ -187,14 +189,17 @@ def test_kept_layout_is_reused_without_measurement(eight: None) -> None:
     found, library, made = choice_of()
     assert (found.layout, found.source, found.rate, found.rates) == (Layout(2, 3, 4), "kept", 50.0, {})
     assert found.measured == KEPT  # with the date of the measurement
-    assert made == [(2, 3)]
-    assert library.loaded == [[0, 1, 2, 3]]
-    assert [cast("Toy", worker).seen for worker in found.team] == [{0, 1, 2, 3}] * 2  # the first batch of a session is slow
+    assert (made, library.loaded, found.team) == ([], [], ())  # its sessions are loaded where the run has them
 
 
-def test_accuracy_run_prepares_sessions_itself(eight: None) -> None:
-    found, library, _ = choice_of(("accuracy", "performance"))
-    assert (found.source, library.loaded) == ("kept", [])
+@pytest.mark.parametrize(("modes", "seen"), [(("performance",), {0, 1, 2, 3}), (("accuracy", "performance"), set())])
+def test_first_batch_of_session_belongs_to_no_measurement(modes: tuple[str, ...], seen: set[int]) -> None:
+    """It is slow. An accuracy run prepares the sessions itself."""
+    toys, library, spec = [Toy(), Toy()], Samples(), cast("Spec", SimpleNamespace(modes=modes))
+    team = OwnTeam(spec, cast("list[Worker]", toys), 4)
+    pipeline.prepare(spec, team, cast("SampleLibrary", library), 4)
+    assert [toy.seen for toy in toys] == [seen] * 2
+    assert library.loaded == ([sorted(seen)] if seen else [])
 
 
 def test_other_framework_version_is_measured_again(eight: None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -224,3 +225,11 @@ def test_meter_that_ends_immediately_is_reported_before_the_run(tmp_path: Path) 
     with pytest.raises(RunError, match="ended before the run did"), metered("false", tmp_path / "performance"):
         ran.append(1)
     assert not ran
+
+
+@pytest.mark.parametrize(("scenario", "refused"), [("offline", False), ("server", False), ("singlestream", True)])
+def test_several_processes_need_a_queue(scenario: str, refused: bool) -> None:
+    rules = rules_for(load_round(), "ssd-mobilenet")
+    check_options(RunOptions(scenario=scenario, processes=1), rules)
+    with pytest.raises(UsageError, match="--processes=2 is for offline and server") if refused else nullcontext():
+        check_options(RunOptions(scenario=scenario, processes=2), rules)

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-import mlperf_loadgen as lg
-
 from object_detection.backends import Array
 from object_detection.contract.results import Profile
 from object_detection.detections import Rows
@@ -33,7 +31,7 @@ class Stages:
     framework, packing
         The framework's run; its outputs checked and made into answers.
     loadgen
-        Handing the answers to LoadGen.
+        Handing the answers to LoadGen, or to the process that has it.
     busy
         All that a session does between taking samples and being ready for the next ones.
     samples, batches
@@ -97,14 +95,14 @@ class ProfiledWorker(Worker):
         super().finish()
         self.stages.packing += _now() - began
 
-    def complete(self, samples: Sequence[lg.QuerySample], found: Sequence[Rows]) -> None:
-        """Hand answers to LoadGen."""
+    def complete(self, samples: Sequence[Any], found: Sequence[Rows]) -> None:
+        """Hand answers over."""
         began = _now()
         super().complete(samples, found)
         self.stages.loadgen += _now() - began
 
-    def answer(self, samples: Sequence[lg.QuerySample]) -> None:
-        """Detect, and hand the answers to LoadGen."""
+    def answer(self, samples: Sequence[Any]) -> None:
+        """Detect, and hand the answers over."""
         began = _now()
         super().answer(samples)
         stages, now = self.stages, _now()
@@ -122,7 +120,11 @@ def restart(team: Sequence[Worker]) -> None:
 
 def profile(team: Sequence[Worker]) -> Profile | None:
     """What the workers of a run measured; None if they did not, or had no sample."""
-    rows = [worker.stages for worker in team if isinstance(worker, ProfiledWorker)]
+    return profile_of([worker.stages for worker in team if isinstance(worker, ProfiledWorker)])
+
+
+def profile_of(rows: Sequence[Stages]) -> Profile | None:
+    """The profile of some sessions; None if they had no sample."""
     total = Stages(*(sum(getattr(row, each.name) for row in rows) for each in fields(Stages)))
     if not total.samples:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import mlperf_loadgen as lg
 import numpy as np
@@ -16,6 +17,17 @@ from object_detection.spec import Model
 from object_detection.sut.library import SampleLibrary
 
 Outputs = tuple[Array, Array, Array, Array | None]
+HandOver = Callable[[Sequence[Any], Sequence[Rows]], None]  # samples as they were asked for, and their answers
+
+
+def to_loadgen(samples: Sequence[lg.QuerySample], found: Sequence[Rows]) -> None:
+    """Hand the answers of some samples to LoadGen."""
+    lg.QuerySamplesComplete(
+        [
+            lg.QuerySampleResponse(sample.id, rows.__array_interface__["data"][0], rows.nbytes)
+            for sample, rows in zip(samples, found, strict=True)
+        ]
+    )
 
 
 class Worker:
@@ -29,9 +41,10 @@ class Worker:
         Where the engine sees the backend's current batch.
     advise
         Suggests other interpretations of the outputs, if they are invalid.
-
     place
         The cores that the session is bound to; empty for any.
+    hand_over
+        Takes the answers of samples.
 
     Attributes
     ----------
@@ -48,11 +61,13 @@ class Worker:
         slot: Slot | None = None,
         advise: Callable[[Worker], str] = lambda worker: "",
         place: Sequence[int] = (),
+        hand_over: HandOver = to_loadgen,
     ) -> None:
         self._model, self._backend, self._library = model, backend, library
         self.check = check or OutputCheck(model, label=library.label)
         self._slot, self._advise = slot or Slot(), advise
         self.place = place
+        self._hand_over = hand_over
         self._step = backend.max_batch if model.size else 1
         self.done = 0
 
@@ -166,22 +181,25 @@ class Worker:
         """Number of threads of the backend; 0 if unknown."""
         return self._backend.threads
 
-    def answer(self, samples: Sequence[lg.QuerySample]) -> None:
-        """Detect, and hand the answers to LoadGen; `finish` checks the last of them."""
-        self.complete(samples, self._detect([sample.index for sample in samples]))
-        self.done += len(samples)
-
-    def complete(self, samples: Sequence[lg.QuerySample], found: Sequence[Rows]) -> None:
-        """Hand answers to LoadGen.
+    def answer(self, samples: Sequence[Any]) -> None:
+        """Detect, and hand the answers over; `finish` checks the last of them.
 
         Parameters
         ----------
+        samples
+            LoadGen's samples, or others with an `index`.
+        """
+        self.complete(samples, self._detect([sample.index for sample in samples]))
+        self.done += len(samples)
+
+    def complete(self, samples: Sequence[Any], found: Sequence[Rows]) -> None:
+        """Hand answers over.
+
+        Parameters
+        ----------
+        samples
+            As for `answer`.
         found
             float32 (detections, 7) for each sample; see `object_detection.detections`.
         """
-        lg.QuerySamplesComplete(
-            [
-                lg.QuerySampleResponse(sample.id, rows.__array_interface__["data"][0], rows.nbytes)
-                for sample, rows in zip(samples, found, strict=True)
-            ]
-        )
+        self._hand_over(samples, found)
