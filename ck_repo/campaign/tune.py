@@ -191,7 +191,8 @@ class Tuning:
 
     def _accuracy_of(self, options: RunOptions) -> dict[str, float]:
         """The accuracy of a choice. The layout does not affect it, so it is measured once for all layouts."""
-        plain = replace(options, **dict.fromkeys(MEASURED))
+        default = RunOptions()
+        plain = replace(options, **{name: getattr(default, name) for name in MEASURED})
         key = cell_of({}, {name: value for name, value in plain.as_data().items() if name not in ("scenario", "seconds")}).key
         if key not in self._accuracy:
             self._accuracy[key] = self._measure.accuracy(plain)

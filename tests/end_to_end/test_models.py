@@ -1,7 +1,7 @@
 """Every model of the table, installed and run like a user does, and one set of real weights in every framework.
 
 The official files cannot be fetched here: a local server replaces their publishers and serves files of the same layout
-with seeded weights. Golden figures of the real weights: the v1.0.1 reference harness on the same 79 images (facts/models.md).
+with seeded weights. Golden figures of the real weights: the v1.0.1 reference harness on the same 79 images.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def test_conversion_runs_once_and_is_recorded(real: Ck) -> None:
 
 
 def test_tflite_runs_its_own_file(real: Ck) -> None:
-    """0.2148 by pycocotools on the interpreter's output (facts/models.md); ten detections an image."""
+    """0.2148 by pycocotools on the interpreter's output; ten detections an image."""
     answer = real.good(
         "run", "program:object-detection", "--model=depth.075,uint8", "--dataset=coco79", "--mode=accuracy", "--threads=1"
     )

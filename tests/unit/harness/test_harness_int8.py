@@ -73,7 +73,8 @@ class Residual(Detector):
 def residual() -> Residual:
     torch.manual_seed(3)
     network = Residual().eval().requires_grad_(False)
-    return network.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub lacks the keyword
+    return network
 
 
 def images(count: int, side: int) -> Any:
@@ -207,6 +208,14 @@ def test_the_images_of_a_calibration_are_recorded(harness: Any, spec: Any, demo_
     assert (other.results["calibration"]["source"], other.results["calibration"]["sha256"]) == ("files", used["sha256"])
 
 
+def test_every_process_of_a_run_has_the_ranges(harness: Any, spec: Any) -> None:
+    needs_int8()
+    runs = [harness(spec("accuracy", count=5, changes={"sessions": 2, "processes": number})) for number in (1, 2)]
+    logs = [json.loads((run.folder / "accuracy/mlperf_log_accuracy.json").read_text()) for run in runs]
+    first, second = (sorted(log, key=lambda row: row["qsl_idx"]) for log in logs)
+    assert first == second
+
+
 def test_a_calibration_image_that_cannot_be_decoded_ends_the_run(harness: Any, spec: Any, tmp_path: Path) -> None:
     needs_int8()
     (tmp_path / "no.jpg").write_bytes(b"no image")
@@ -216,7 +225,7 @@ def test_a_calibration_image_that_cannot_be_decoded_ends_the_run(harness: Any, s
 
 
 def test_the_published_model_keeps_its_accuracy(data: Path, harness: Any, spec: Any, tmp_path: Path) -> None:
-    """fp32 has 0.23982 (facts/models.md); calibrated with 32 of the 79 images."""
+    """In 32 bits the reference implementation has 0.23982 on these images; calibrated with 32 of the 79."""
     needs_int8()
     pytest.importorskip("onnx")
     from object_detection.convert.onnx_to_safetensors import convert

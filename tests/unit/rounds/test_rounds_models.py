@@ -1,4 +1,4 @@
-"""The packages of models, compared with the table of the benchmark (facts/models.md and facts/mlperf-v1.0.md)."""
+"""The packages of models, compared with the table of the benchmark."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_both_opsets_of_a_name_can_be_installed() -> None:
 
 
 def test_known_digests_are_pinned() -> None:
-    """facts/models.md, rows 1 and 10."""
+    """Rows 1 and 10 of the table."""
     pins = {}
     for row, tags, *_ in TABLE:
         for step in meta_of(variants(tags)[0])["install"]:
