@@ -21,7 +21,6 @@ from object_detection.backends import framework
 from object_detection.calibration import ranges_of
 from object_detection.detections import Rows
 from object_detection.errors import EXIT_STATUS, HarnessError, described
-from object_detection.outputs import AnswerError
 from object_detection.placement import bound_to
 from object_detection.processes.images import ListedImages, LoadedElsewhere
 from object_detection.processes.memory import Memory
@@ -200,7 +199,7 @@ class Child:
         try:
             traceback.print_exception(error)
             failure = described(error)
-            self._channel.send(json_message(FAILED, [failure.what, failure.hint, isinstance(error, AnswerError)]))
+            self._channel.send(json_message(FAILED, [failure.what, failure.hint]))
             self._channel.flush()
             sys.stdout.flush()
             sys.stderr.flush()

@@ -17,7 +17,6 @@ import mlperf_loadgen as lg
 import numpy as np
 
 from object_detection.errors import HarnessError, fail
-from object_detection.outputs import AnswerError
 from object_detection.processes.messages import (
     ANSWER_HEAD,
     ANSWERED,
@@ -215,8 +214,7 @@ class ProcessPool:
 
     def _reply(self, number: int, kind: int, content: Any) -> None:
         if kind == FAILED:
-            what, hint, of_answer = content
-            error = AnswerError(what, hint) if of_answer else HarnessError(what, hint)
+            error = HarnessError(*content)
             error.is_printed = True
             fail(error, self._folder)
         with self._changed:
