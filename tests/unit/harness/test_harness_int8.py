@@ -208,6 +208,13 @@ def test_the_images_of_a_calibration_are_recorded(harness: Any, spec: Any, demo_
     assert (other.results["calibration"]["source"], other.results["calibration"]["sha256"]) == ("files", used["sha256"])
 
 
+def test_sessions_are_loaded_side_by_side(harness: Any, spec: Any) -> None:
+    """Tracing a network changes how PyTorch calls modules in all threads of the process."""
+    needs_int8()
+    found = harness(spec("accuracy", count=2, changes={"sessions": 8}))
+    assert found.results["sessions"] == 8
+
+
 def test_every_process_of_a_run_has_the_ranges(harness: Any, spec: Any) -> None:
     needs_int8()
     runs = [harness(spec("accuracy", count=5, changes={"sessions": 2, "processes": number})) for number in (1, 2)]

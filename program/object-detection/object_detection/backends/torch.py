@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +21,8 @@ from object_detection.models.int8.ranges import observe
 from object_detection.models.int8.trace import trace
 from object_detection.models.load import load_network
 from object_detection.spec import Model
+
+_TRACING = threading.Lock()  # while torch.fx traces a network it changes how modules are called, in all threads
 
 BACKEND = {
     "runs": "safetensors",
@@ -86,7 +90,8 @@ def load(
         If the file does not have the weights of a network that is declared, ``compile`` is chosen without a C++ compiler, or
         the network or the machine has no 8-bit form.
     """
-    return Torch(model, device, threads, options, ranges)
+    with _TRACING if options.get("precision") == "int8" else nullcontext():
+        return Torch(model, device, threads, options, ranges)
 
 
 def calibrate(model: Model, threads: int, images: Iterator[Array]) -> dict[str, tuple[float, float]]:
