@@ -16,7 +16,7 @@ from alone_rows import Row
 if TYPE_CHECKING:
     from run import Bench
 
-_READ = "import pathlib, sys; [p.read_bytes() for p in pathlib.Path(sys.argv[1]).rglob('*') if p.is_file()]"
+READ = "import pathlib, sys; print(sum(len(p.read_bytes()) for p in pathlib.Path(sys.argv[1]).rglob('*') if p.is_file()))"
 _COPY = "import shutil, sys; shutil.copytree(sys.argv[1], sys.argv[2])"
 
 
@@ -41,7 +41,7 @@ def submission_rows(bench: Bench, tree_of: Callable[[int], Path]) -> list[Row]:
             for _ in range(1 if bench.quick else 2):
                 store, copy = bench.scratch / "store", bench.scratch / "copy"
                 ours = cpu(*bench.command, verb, "submission", f"--path={tree}", "--out=json", "--quiet", store=store)
-                read = cpu(sys.executable, "-c", _READ, str(tree))
+                read = cpu(sys.executable, "-c", READ, str(tree))
                 copied = cpu(sys.executable, "-c", _COPY, str(tree), str(copy)) if verb == "import" else 0.0
                 shutil.rmtree(store, ignore_errors=True)
                 shutil.rmtree(copy, ignore_errors=True)
