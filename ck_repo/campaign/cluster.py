@@ -30,7 +30,7 @@ _FORM = re.compile(
 # what Dask's HTTP server of a scheduler or worker shows: nothing
 NO_ROUTES: Mapping[str, Any] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
 _CLOCK = 60.0  # s that clocks may differ before it is worth a warning
-_LOOK = 0.1  # s between two looks at what workers there are
+_LOOK = 0.1  # s between two checks of the workers
 _PATIENCE = 60.0  # s for a connection
 _FIRST_WORKER = 60.0  # s
 

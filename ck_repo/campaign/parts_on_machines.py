@@ -18,7 +18,7 @@ from ck_repo.errors import CKError, RunError
 from ck_repo.run.shards import TRIES, Shard
 from ck_repo.session import Session
 
-_LOOK = 1.0  # s between two looks at the cluster
+_LOOK = 1.0  # s between two checks of the cluster
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ck_repo.machine.disturbances import disturbances
 
 VARIABLE = "CK_SETTLE"
 BUSY, SECONDS = 0.1, 120.0
-_PAUSE = 5.0  # s between two looks at a machine that is not ready
+_PAUSE = 5.0  # s between two checks of a machine that is not ready
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from ck_repo.store.folders import repos_root, tools_root
 from ck_repo.store.work import scratch_folder
 
 _ANSWER = 60  # s for a command of Slurm's
-_LOOK = 1.0  # s between two looks at the jobs
+_LOOK = 1.0  # s between two checks of the jobs
 _HELD = "HELD: "  # an operator, the user or a failed start holds a job; it does not start by itself
 _GRACE = 10.0  # s for a worker to reach the scheduler after its job is no longer listed
 

@@ -20,7 +20,7 @@ from ck_repo.child_environment import child_environment
 from ck_repo.store.folders import repos_root
 from ck_repo.store.work import scratch_folder
 
-_LOOK = 0.5  # s between two looks at the worker
+_LOOK = 0.5  # s between two checks of the worker
 _TRIES, _BRIEF = 3, 20.0  # times that a worker may end within so many seconds of its start
 
 

@@ -30,7 +30,7 @@ def disturbances(share: float, *, root: Path = _ROOT, pause: Callable[[], None] 
     root
         Where /proc and /sys are.
     pause
-        Waits between the two looks at counters.
+        Waits between the two readings of counters.
     """
     gauge, throttled = Gauge(root), _throttle_count(root)
     gauge.read()

@@ -32,7 +32,7 @@ from object_detection.processes.process import Process
 from object_detection.sut.profiled import Stages
 
 _SLOT = Struct("<I")
-_LOOK = 1.0  # s between two looks at whether a process has ended whose connection something else keeps open
+_LOOK = 1.0  # s between two checks whether a process has ended; its children may keep the connection open
 
 
 class ProcessPool:

@@ -58,7 +58,7 @@ class Team(Protocol):
         """Other interpretations of the outputs, tried with one of the sessions."""
 
     def end(self) -> None:
-        """Let go of what the sessions hold outside this process."""
+        """Release what the sessions hold outside this process."""
 
 
 class OwnTeam:
