@@ -43,7 +43,7 @@ class Harness:
         self.limit = backend.load(spec.model, spec.device, 0).max_batch
         model = replace(spec.model, max_batch=self.limit)
         # the spec is of a run with a fixed layout, so that it was short: here it is chosen
-        free = replace(spec, sessions=None, threads=None, batch_size=None)
+        free = replace(spec, sessions=None, threads=None, batch_size=None, layout=None)
         self._spec = spec = replace(free, loadgen=settings, scenario=scenario, modes=("performance",), model=model)
         images = read_images(spec.dataset, spec.count)
         self._count = len(images)
