@@ -44,7 +44,7 @@ from object_detection.sut.team import Team
 from object_detection.sut.worker import Worker
 
 _REPEATS = 2  # of an Offline run that was too short: a rate that a very short run showed may be too low again
-_SHORTEST = 0.5  # s; a shorter accuracy run says little about the speed of the machine
+_SHORTEST = 0.3  # s; a shorter accuracy run says little about the speed of the machine
 _MARGIN = 1.3  # by which the performance run may be faster than the accuracy run, which also loads the images
 
 
