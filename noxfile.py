@@ -50,25 +50,25 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(python=False, tags=["ci"])
 def readme(session: nox.Session) -> None:
-    """The whole suite by the README's test command, which is read from the README."""
+    """The README's test command, which is read from the README: all tests that are not marked as slow."""
     command = re.search(r"<!-- tests -->\n```bash\n(.+?)\n```\n<!-- end -->", README.read_text(encoding="utf-8"), re.DOTALL)
     if not command:
         session.error("README.md has no block of code between <!-- tests --> and <!-- end -->")
     session.run("bash", "-euo", "pipefail", "-c", command[1], external=True)
 
 
+@nox.session(tags=["ci"])
+def slow(session: nox.Session) -> None:
+    """The slow tests: whole installations, all frameworks, exports, machines, browser, faults; arguments go to pytest."""
+    session.install("-e", ".[test,frameworks,exports]")
+    session.run("pytest", "-m", "slow", *(session.posargs or ["-n", "auto", "--dist", "loadgroup"]))
+
+
 @nox.session(python=["3.10", "3.11", "3.12", "3.13"])
 def tests(session: nox.Session) -> None:
-    """The suite on each Python, with ONNX Runtime alone; arguments go to pytest."""
+    """The whole suite on each Python, with ONNX Runtime alone; arguments go to pytest."""
     session.install("-e", ".[test]")
     session.run("pytest", *(session.posargs or ["-n", "auto", "--dist", "loadgroup"]))
-
-
-@nox.session(python="3.11")
-def exports(session: nox.Session) -> None:
-    """Real exports with seeded weights (torchvision, YOLO, DETR, TensorFlow 2), scored by their frameworks and by ours."""
-    session.install("-e", ".[test,frameworks,exports]")
-    session.run("pytest", *(session.posargs or ["tests/exports"]))
 
 
 @nox.session

@@ -16,3 +16,10 @@ def test_every_test_file_collects_a_test(pytestconfig: pytest.Config, collected_
     }
     empty = sorted(str(path.relative_to(TESTS)) for path in files - collected_files)
     assert not empty, f"no test was collected from {', '.join(empty)}: a wrong name, or a folder in pytest's norecursedirs"
+
+
+@pytest.mark.xdist_group("collection")
+def test_groups_of_tests_stay_in_one_process(request: pytest.FixtureRequest) -> None:
+    """Otherwise each process would make the installations and models of a group again; pytest-xdist marks names of tests."""
+    grouped = request.config.getoption("loadgroup", default=False)  # set in the processes of `--dist=loadgroup`
+    assert not grouped or request.node.nodeid.endswith("@collection")

@@ -11,7 +11,7 @@ import pytest
 from demo_variants import Variant
 from end_to_end.installed import Ck
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("shared_ck")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("shared_ck")]
 IMAGES = 8
 DEMO = Path(__file__).resolve().parents[2] / "package/model-demo-ssd/demo_ssd.onnx"
 

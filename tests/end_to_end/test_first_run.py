@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from end_to_end.installed import Ck
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("shared_ck")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("shared_ck")]
 MODE_FILES = {
     "mlperf_log_summary.txt",
     "mlperf_log_detail.txt",

@@ -16,7 +16,7 @@ from end_to_end.installed import Ck
 
 ROOT = Path(__file__).resolve().parents[2]
 STOCK = "ck==2.6.4"
-pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("front_door")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("front_door")]
 
 
 def _old_python() -> str:

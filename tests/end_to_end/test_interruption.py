@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from end_to_end.installed import Ck
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("shared_ck")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("shared_ck")]
 RUN = ("run", "program:object-detection", "--mode=performance", "--time=30", "--count=20")
 
 

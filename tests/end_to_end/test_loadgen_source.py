@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from end_to_end.installed import Ck
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("shared_ck")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("shared_ck")]
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = ROOT / "package" / "lib-loadgen-source"

@@ -23,7 +23,7 @@ from end_to_end.compared_logs import detections, share_of_equal
 from end_to_end.installed import Ck, ck_with_demo
 from servers import Server, document, whole
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("models")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("models")]
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "program/object-detection"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("notebook")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("notebook")]
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -16,7 +16,7 @@ from uv import find_uv_bin
 
 from ck_repo import __version__
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("packaging")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("packaging")]
 
 COMPONENTS = (".cm", "env_templates", "module", "os", "package", "program", "soft")
 

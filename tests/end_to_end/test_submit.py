@@ -12,7 +12,7 @@ from end_to_end.installed import Ck
 if TYPE_CHECKING:
     from end_to_end.conftest import Subject
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("shared_ck")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("shared_ck")]
 
 # findings that a run of one second causes; our tree may have no others
 SHORT = {"duration", "query-count", "offline-samples", "user-conf"}

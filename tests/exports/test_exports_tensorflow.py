@@ -21,6 +21,7 @@ pytest.importorskip("tensorflow")
 import tensorflow as tf  # noqa: E402
 
 KINDS, CELLS = 10, 8
+pytestmark = pytest.mark.slow
 NAMES = ("detection_boxes", "detection_classes", "detection_scores", "num_detections")
 
 

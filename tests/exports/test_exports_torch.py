@@ -17,6 +17,7 @@ pytest.importorskip("onnxruntime")
 
 import torch  # noqa: E402
 
+pytestmark = pytest.mark.slow
 SIDE, KINDS = 128, 10
 Compare = Callable[..., dict[str, Any]]
 

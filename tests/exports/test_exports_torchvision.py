@@ -14,6 +14,7 @@ from exports.torchvision_here import torchvision_or_skip
 np = pytest.importorskip("numpy")
 cv2 = pytest.importorskip("cv2")
 
+pytestmark = pytest.mark.slow
 SIDE, KINDS = 320, 12
 
 # Spread of the weights of the last layers, by the end of a module's name: so that places and classes differ, and boxes have an

@@ -18,7 +18,7 @@ def torchvision_or_skip() -> ModuleType:
     try:
         import torchvision
     except ImportError:
-        pytest.skip("torchvision is not installed: nox -s exports")
+        pytest.skip("torchvision is not installed: nox -s slow")
     except RuntimeError:
         return _with_own_operators(torch)
     return torchvision if torchvision.extension._has_ops() else _with_own_operators(torch)

@@ -17,6 +17,7 @@ import pytest
 from faults.injection import KINDS, count, disturb, problems
 from faults.operations import OPERATIONS
 
+pytestmark = pytest.mark.slow
 _TIMES = int(os.environ.get("CK_FAULTS", "0"))
 _TABLE = os.environ.get("CK_FAULTS_TABLE")
 _SEED = os.environ.get("CK_FAULTS_SEED", "1")

@@ -15,7 +15,10 @@ from pathlib import Path
 import pytest
 from faults.operations import OPERATIONS, Operation, environment
 
-pytestmark = pytest.mark.skipif(not shutil.which("faketime"), reason="needs faketime (Debian's package of that name)")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not shutil.which("faketime"), reason="needs faketime (Debian's package of that name)"),
+]
 
 _CLOCKS = ("1970-01-02 00:00:00", "2150-01-01 00:00:00")
 # libfaketime shifts the end of time.sleep, a monotonic time, as if it were a time of day; it does not affect select

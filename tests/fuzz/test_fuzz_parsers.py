@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from ck_repo.errors import CKError
 
+pytestmark = pytest.mark.slow
 _ALL = int(os.environ.get("CK_FUZZ", "5000"))
 _SECONDS = 5  # CPU time of one input
 _MEMORY = 1 << 30  # bytes of one input, beyond what the process has

@@ -17,7 +17,7 @@ import pytest
 
 from ck_repo.machine.interpreter import interpreters
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("stock_python")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("stock_python")]
 _OURS, _STOCK = "import ck_repo as ck", "import ck.kernel as ck"
 # run by both: reads dictionaries from stdin, one after another, and prints the answers
 _PROGRAM = """

@@ -20,6 +20,7 @@ from ck_repo.store.search import find
 
 pytest.importorskip("distributed")
 pytest.importorskip("cryptography")
+pytestmark = pytest.mark.slow
 SWEEP = ("sweep", "program:toy-bench", "--out=json", "--trust", "--over.batch_size=1,4", "--name=mine")
 _FAKETIME = next(iter(glob("/usr/lib/*/faketime/libfaketimeMT.so.1")), "")
 _AGAIN = 'while :; do "$@"; sleep 1; done'  # as docs/many-machines.md has it: Dask's workers end with their connection

@@ -33,7 +33,8 @@ from object_detection.spec import Model  # noqa: E402
 
 from ck_repo.models.profiles import profile  # noqa: E402
 
-pytestmark = pytest.mark.xdist_group("frameworks")  # one process loads TensorFlow and PyTorch, and builds each model once
+# one process loads TensorFlow and PyTorch, and builds each model once
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("frameworks")]
 PROGRAM = Path(__file__).resolve().parents[3] / "program" / "object-detection"
 IMAGES = 6  # of the 79: the whole set is used in the end-to-end tests
 

@@ -24,6 +24,8 @@ from object_detection.models.load import load_network  # noqa: E402
 from object_detection.models.ssd_mobilenet import SameConv  # noqa: E402
 from torch import nn  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:

@@ -18,6 +18,7 @@ from ck_repo.report.subject import subject_of
 from ck_repo.session import Session
 from ck_repo.store.entry import Entry
 
+pytestmark = pytest.mark.slow
 Make = Callable[..., Entry]
 Open = Callable[..., Visit]
 WIDTHS = (1280, 390)
