@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from threading import Lock
+from typing import BinaryIO, TypeVar
 
 import cv2
 import numpy as np
@@ -83,9 +85,6 @@ class ImageCache:
             self._check_size(index, image)
         return input_of(image, model)
 
-    def _store(self, array: npt.NDArray[np.uint8], index: int) -> None:
-        array[index] = self._make(index)
-
     def _check_size(self, index: int, image: npt.NDArray[np.uint8]) -> None:
         """Refuse an image that differs in size from the annotations, if boxes are converted back with that size."""
         width, height = self._images.sizes[index]
@@ -123,26 +122,50 @@ class ImageCache:
 
     def _fill(self, path: Path, shape: tuple[int, ...]) -> None:
         beside = path.with_suffix(".new")
-        report = Throttle("pre-processing", len(self._images), "images")
         try:
-            array = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint8, shape=shape)
-            # reserve the space first: a memory map on a full disk ends in a bus error, not in an exception
-            with open(beside, "r+b") as file:
-                if hasattr(os, "posix_fallocate"):
-                    os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
-            with ThreadPoolExecutor(_workers()) as pool:
-                for first in range(0, len(self._images), _AT_ONCE):
-                    indices = range(first, min(first + _AT_ONCE, len(self._images)))
-                    self._decoded(pool, indices, partial(self._store, array))
-                    report(indices.stop)
-            array.flush()
-            del array
+            with open(beside, "wb") as file:
+                self._write(file, shape)
             if self.damaged:
                 _beside(path).write_text(json.dumps(self.damaged), encoding="utf-8")
             os.replace(beside, path)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            raise HarnessError(
+                f"the pre-processed images cannot be stored in {path.parent}: {error.strerror}",
+                f"make {math.prod(shape) / 1e6:.0f} MB available there" if full else "check its permissions and its disk",
+            ) from error
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
+
+    def _write(self, file: BinaryIO, shape: tuple[int, ...]) -> None:
+        """Write all images as one array of NumPy's format; what is written goes to the disk while others are decoded.
+
+        A memory map would take a page fault every 4 kB, and end in a bus error on a full disk.
+        """
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        start, bytes_each, writing = file.tell(), math.prod(shape[1:]), Lock()
+        report = Throttle("pre-processing", len(self._images), "images")
+
+        def store(index: int) -> None:
+            made = np.ascontiguousarray(self._make(index))
+            with writing:
+                file.seek(start + index * bytes_each)
+                file.write(made.data)
+
+        with ThreadPoolExecutor(_workers()) as pool, ThreadPoolExecutor(1) as disk:
+            flushed: list[Future[None]] = []
+            for first in range(0, len(self._images), _AT_ONCE):
+                indices = range(first, min(first + _AT_ONCE, len(self._images)))
+                self._decoded(pool, indices, store)
+                report(indices.stop)
+                if all(before.done() for before in flushed):
+                    flushed.append(disk.submit(os.fsync, file.fileno()))
+            for before in flushed:
+                before.result()
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _beside(path: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -105,6 +106,20 @@ def test_repaired_data_set_works_after_failure(spec: Spec, images: ImageList) ->
         ImageCache(spec, images)
     images.paths[3].write_bytes(content)
     assert np.array_equal(ImageCache(spec, images).load([3])[0], direct(images, 3))
+
+
+def test_full_disk_is_reported_and_leaves_no_file(spec: Spec, images: ImageList) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, before[1]))  # less than two images
+    try:
+        with pytest.raises(HarnessError, match=r"cannot be stored in .*cache: File too large") as error:
+            ImageCache(spec, images)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert error.value.hint == "make 2 MB available there"
+    assert not files(spec, ".npy")
+    assert not files(spec, ".new")
+    assert np.array_equal(ImageCache(spec, images).load([5])[0], direct(images, 5))
 
 
 def test_leftovers_of_killed_process_are_replaced(spec: Spec, images: ImageList) -> None:
