@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import add
 from pathlib import Path
 
 from ck_repo.contract.logs import DETAIL, Detail, lines_of
@@ -114,7 +116,7 @@ def _figure(row: Checked, scenario: Scenario, log: Detail, client: timedelta, se
         seen = "none: check that the clocks of both machines are synchronised"
         row.add("power", path, f"samples between {window.begin} and {window.end}", seen)
         return
-    mean = sum(watts) / len(watts)
+    mean = reduce(add, watts) / len(watts)  # as published: Python's `sum` corrects its rounding errors since 3.12
     if not math.isfinite(mean):
         row.add("power", path, "finite numbers as Watts", str(mean), official=REPORTED)
         return
