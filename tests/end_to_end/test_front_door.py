@@ -89,7 +89,7 @@ def _outcome(ck: Ck, *words: str) -> tuple[int, str]:
     process = ck.start(*words)
     output, _ = process.communicate()
     output = re.sub(r"load: .*", "load", output)  # depends on the load of the machine
-    # each command lists the Python that runs it, unless an environment has the same version; the line below a heading is as long
+    # each command lists the Python that runs it, unless another one has its version; the line below a heading is as long
     output = re.sub(r"[^\s\"]+/(front-door/\w+|v)/bin/python\b", "ITS/bin/python", output)
     return process.returncode, re.sub(r"-{20,}", "-" * 20, output)
 
