@@ -12,9 +12,11 @@ import stat
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ck_repo import progress
 from ck_repo.child import last_lines, run_child
 from ck_repo.errors import DetectError
 from ck_repo.machine.data_set_content import DataSetContent
@@ -128,8 +130,10 @@ def inspect_data_set(wanted: Wanted) -> InstalledDataset:
     )
 
 
-def stamp_now(dataset: InstalledDataset) -> str:
-    """The current stamp of a registered data set: it changes with every file of it, and with new files.
+def is_unchanged(dataset: InstalledDataset) -> bool:
+    """Whether a registered data set has its content still.
+
+    Files with other dates, as a copy may have, are read again; the result is kept until a date or size changes.
 
     Raises
     ------
@@ -139,6 +143,26 @@ def stamp_now(dataset: InstalledDataset) -> str:
         If the list of its files is missing, and it cannot be read again.
     """
     wanted = Wanted.of(dataset)
+    now = _stamp_now(wanted)
+    if now == dataset.stamp:
+        return True
+    kept = _cached(wanted, f"{dataset.digest[:32]}.stamp")
+    with suppress(OSError):
+        if kept.read_text(encoding="utf-8") == now:
+            return True
+    with progress.task(f"reading {dataset.images} again, as files have other dates"):
+        try:
+            found = inspect_data_set(wanted)
+        except DetectError:
+            return False
+    if found.digest != dataset.digest:
+        return False
+    write_text(kept, found.stamp)
+    return True
+
+
+def _stamp_now(wanted: Wanted) -> str:
+    """The current stamp of a registered data set: it changes with every file of it, and with new files."""
     list_ = _list_of(wanted)
     try:
         files = json.loads(list_.read_text(encoding="utf-8"))
@@ -171,4 +195,9 @@ def _remember(wanted: Wanted, files: Sequence[str]) -> None:
 
 
 def _list_of(wanted: Wanted) -> Path:
-    return tools_root() / ".cache" / "datasets" / f"{of_value([wanted.kind, wanted.as_data()])[:32]}.json"
+    return _cached(wanted, "json")
+
+
+def _cached(wanted: Wanted, suffix: str) -> Path:
+    """A file of what was found out about a data set; it may be deleted at any time."""
+    return tools_root() / ".cache" / "datasets" / f"{of_value([wanted.kind, wanted.as_data()])[:32]}.{suffix}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo.errors import CKError, ConfigError, ConflictError, DetectError, UsageError, did_you_mean
-from ck_repo.machine.data_set import COCO, KINDS, Wanted, inspect_data_set, stamp_now
+from ck_repo.machine.data_set import COCO, KINDS, Wanted, inspect_data_set, is_unchanged
 from ck_repo.machine.interpreter import inspect_interpreter
 from ck_repo.models.backends import own_backends
 from ck_repo.models.interface import FIELDS, given_fields
@@ -240,12 +240,12 @@ def problem(env: Installed) -> str:
         return f"{wrong} ({again})"
     if dataset and dataset.stamp:
         try:
-            changed = dataset.stamp != stamp_now(dataset)
+            unchanged = is_unchanged(dataset)
         except OSError as error:
             return f"{error.filename} of the data set {dataset.images} is missing ({again})"
         except CKError as error:
             return f"{error.what} ({again})"
-        if changed:
+        if not unchanged:
             return f"images or annotations of {dataset.images} were changed after it was registered ({again})"
     if env.size is not None and (stat.st_size, stat.st_mtime_ns) != (env.size, env.changed_ns):
         if env.model is not None and stat.st_size == env.size and digest_of_model(path, env.parts) == env.digest:

@@ -66,7 +66,13 @@ def test_run_converts_other_formats_to_coco(ck: Run, yolo: Path) -> None:
     assert rows["source"]["name"] == "robots"
 
 
-@pytest.mark.parametrize("part", ["images/val/b.jpg", "labels/val/b.txt", "data.yaml", "labels/val/c.txt"])
+def test_file_of_no_image_changes_nothing(ck: Run, yolo: Path) -> None:
+    ck("detect", "soft:dataset.yolo", f"--full_path={yolo}", "--name=robots")
+    (yolo / "labels/val/c.txt").write_text("\n")
+    assert ck("explain", "program:object-detection", "--dataset=robots")["return"] == 0
+
+
+@pytest.mark.parametrize("part", ["images/val/b.jpg", "labels/val/b.txt", "data.yaml"])
 def test_file_changes_are_detected_and_reread(ck: Run, yolo: Path, part: str) -> None:
     uid = ck("detect", "soft:dataset.yolo", f"--full_path={yolo}", "--name=robots")["env_uid"]
     path = yolo / part

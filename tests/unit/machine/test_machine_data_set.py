@@ -162,11 +162,24 @@ def test_changed_image_is_detected(data_set: DataSet, tmp_path: Path, where: str
     assert register.problem(env) == ""
     (data_set.images / "another.txt").write_text("it is not a part of the data set")
     assert register.problem(env) == ""
-    stat = moved.stat()
-    os.utime(moved, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+    moved.write_bytes(moved.read_bytes() + b"\n")
     assert "were changed after it was registered" in register.problem(env)
     moved.unlink()
     assert f"{moved} of the data set" in register.problem(env)
+
+
+def test_copied_data_set_is_read_again_once(data_set: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = registered(data_set.images)
+    content = (data_set.images / "3.png").read_bytes()
+    (data_set.images / "3.png").write_bytes(content)  # another date
+    assert register.problem(env) == ""
+    with monkeypatch.context() as patch:
+        patch.setattr("ck_repo.machine.data_set.inspect_data_set", pytest.fail)
+        assert register.problem(env) == ""
+    (data_set.images / "3.png").write_bytes(content + b"\n")
+    assert "were changed after it was registered" in register.problem(env)
+    (data_set.images / "3.png").write_bytes(content)
+    assert register.problem(env) == ""
 
 
 def test_file_list_is_rebuilt_without_cache(data_set: DataSet, ck_home: Path) -> None:
