@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +13,7 @@ from packaging.specifiers import SpecifierSet
 from ck_repo.errors import ConfigError, ConflictError
 from ck_repo.resolve.versions import is_version, joined, range_of, satisfies
 
+PACKAGES = Path(__file__).resolve().parents[3] / "package"
 VERSIONS = st.builds("{}.{}.{}".format, *[st.integers(0, 4)] * 3)
 RANGES = st.lists(st.builds("{}{}".format, st.sampled_from([">=", "<=", "<", ">", "==", "!=", "~="]), VERSIONS), max_size=3)
 
@@ -62,3 +66,13 @@ def test_joined_range_is_the_intersection(ranges: list[list[str]], version: str)
         assert satisfies(version, whole) is allowed
         assert whole == joined(reversed(rows), "thing")
         assert SpecifierSet(whole) == SpecifierSet(joined([(whole, "again")], "thing"))
+
+
+@pytest.mark.parametrize("package", ["lib-onnxruntime", "lib-onnxruntime-cuda"])
+def test_onnxruntime_with_wrong_8_bit_convolutions_is_excluded(package: str) -> None:
+    """Measured on a processor with VNNI: 1.20.1, 1.25.0, 1.26.0 and 1.32.0 agree; microsoft/onnxruntime#26324."""
+    content = json.loads((PACKAGES / package / ".cm/meta.json").read_text(encoding="utf-8"))
+    allowed = range_of(content["python_package"]["version"], package)
+    right = ["1.17.1", "1.20.1", "1.25.0", "1.26.0", "1.32.0"]
+    wrong = ["1.21.0", "1.21.1", "1.22.1", "1.23.2", "1.24.1", "1.24.4"]
+    assert list(allowed.filter([*right, *wrong])) == right
