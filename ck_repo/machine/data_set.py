@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ck_repo import progress
 from ck_repo.child import last_lines, run_child
-from ck_repo.errors import DetectError
+from ck_repo.errors import DetectError, StorageError
 from ck_repo.machine.data_set_content import DataSetContent
 from ck_repo.models.declared import own_folder
 from ck_repo.store.atomic import write_text
@@ -157,7 +157,7 @@ def is_unchanged(dataset: InstalledDataset) -> bool:
             return False
     if found.digest != dataset.digest:
         return False
-    write_text(kept, found.stamp)
+    _keep(kept, found.stamp)
     return True
 
 
@@ -189,9 +189,14 @@ def _stamp(files: Sequence[str]) -> str:
 
 def _remember(wanted: Wanted, files: Sequence[str]) -> None:
     """Store the list of a data set's files, so that its stamp can be computed without reading its annotations."""
-    list_ = _list_of(wanted)
-    list_.parent.mkdir(parents=True, exist_ok=True)
-    write_text(list_, json.dumps(list(files)))
+    _keep(_list_of(wanted), json.dumps(list(files)))
+
+
+def _keep(path: Path, text: str) -> None:
+    """Write a cache file; where that is not possible, what it would contain is found out again."""
+    with suppress(OSError, StorageError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, text)
 
 
 def _list_of(wanted: Wanted) -> Path:

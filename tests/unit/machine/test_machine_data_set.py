@@ -188,6 +188,15 @@ def test_file_list_is_rebuilt_without_cache(data_set: DataSet, ck_home: Path) ->
     assert register.problem(env) == ""
 
 
+def test_read_only_cache_changes_nothing(data_set: DataSet, ck_home: Path) -> None:
+    env = registered(data_set.images)
+    shutil.rmtree(ck_home / "CK-TOOLS/.cache")
+    (ck_home / "CK-TOOLS/.cache").write_text("no folder")
+    assert register.problem(env) == ""
+    os.utime(data_set.images / "3.png", (1, 1))
+    assert register.problem(env) == ""
+
+
 def test_name_identifies_one_data_set(data_set: DataSet, tmp_path: Path) -> None:
     assert registered(data_set.images, name="pets").name == "pets"
     assert registered(data_set.images, name="pets").name == "pets"  # once more
