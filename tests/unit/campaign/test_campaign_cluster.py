@@ -28,6 +28,7 @@ from ck_repo.store.search import find, load
 
 pytest.importorskip("distributed")
 pytest.importorskip("cryptography")
+pytestmark = pytest.mark.slow
 SWEEP = ("sweep", "program:toy-bench", "--out=json", "--trust")
 
 

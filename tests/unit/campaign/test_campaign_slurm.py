@@ -20,6 +20,7 @@ from ck_repo.errors import ConfigError
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find
 
+pytestmark = pytest.mark.slow
 SWEEP = ("sweep", "program:toy-bench", "--out=json", "--trust", "--over.batch_size=1,2,4,8")
 
 

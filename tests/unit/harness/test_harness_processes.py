@@ -15,6 +15,7 @@ for name in ("cv2", "mlperf_loadgen", "onnxruntime", "pycocotools"):
 
 from ck_repo.run.options import RunOptions  # noqa: E402
 
+pytestmark = pytest.mark.slow
 LOG = "accuracy/mlperf_log_accuracy.json"
 ANSWER = "return np.zeros((n, 1, 4)), np.zeros((n, 1)), np.ones((n, 1)), None"
 # as many detections as the image says: none, one, or thousands, more than a slot of an answer has room for
