@@ -231,7 +231,7 @@ def _number(entry: Entry) -> int:
 def problem(env: Installed) -> str:
     """What is wrong with registered files: missing, or changed since; empty if nothing is."""
     path, dataset = env.place, env.dataset
-    again = f"register it again with `ck detect soft:{env.soft}`"
+    again = f"`ck refresh env:{env.uid}` registers its current state"
     try:
         stat = path.stat()
     except OSError:

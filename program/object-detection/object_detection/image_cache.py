@@ -129,15 +129,13 @@ class ImageCache:
                 _beside(path).write_text(json.dumps(self.damaged), encoding="utf-8")
             os.replace(beside, path)
         except OSError as error:
-            beside.unlink(missing_ok=True)
             full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
             raise HarnessError(
                 f"the pre-processed images cannot be stored in {path.parent}: {error.strerror}",
                 f"make {math.prod(shape) / 1e6:.0f} MB available there" if full else "check its permissions and its disk",
             ) from error
-        except BaseException:
+        finally:
             beside.unlink(missing_ok=True)
-            raise
 
     def _write(self, file: BinaryIO, shape: tuple[int, ...]) -> None:
         """Write all images as one array of NumPy's format; what is written goes to the disk while others are decoded.

@@ -108,7 +108,7 @@ def test_changed_or_missing_file_says_what_to_do(repositories: Repositories, mod
     meta = known(repositories, model)
     content = model.read_bytes()
     model.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    assert "was changed after it was registered (register it again with `ck detect soft:model.onnx`)" in problem(meta)
+    assert f"was changed after it was registered (`ck refresh env:{meta.uid}` registers its current state)" in problem(meta)
     model.unlink()
     assert "is missing" in problem(meta)
 
