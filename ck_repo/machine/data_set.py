@@ -131,7 +131,7 @@ def inspect_data_set(wanted: Wanted) -> InstalledDataset:
 
 
 def is_unchanged(dataset: InstalledDataset) -> bool:
-    """Whether a registered data set has its content still.
+    """Whether a registered data set still has its content.
 
     Files with other dates, as a copy may have, are read again; the result is kept until a date or size changes.
 
@@ -193,7 +193,7 @@ def _remember(wanted: Wanted, files: Sequence[str]) -> None:
 
 
 def _keep(path: Path, text: str) -> None:
-    """Write a cache file; where that is not possible, what it would contain is found out again."""
+    """Write a cache file; where that is not possible, what it would contain is computed again."""
     with suppress(OSError, StorageError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, text)
