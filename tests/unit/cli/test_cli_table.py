@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import io
 import os
 import struct
 import subprocess
@@ -30,13 +32,25 @@ def printed(*cells: str, columns: int | None = None) -> list[str]:
     if columns is None:
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
     ours, theirs = os.openpty()
-    try:
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        subprocess.run(command, env=environment, stdout=theirs, check=True)
-        return os.read(ours, 1 << 16).decode().splitlines()
-    finally:
-        os.close(ours)
-        os.close(theirs)
+    with open(ours, "rb", buffering=0) as screen:
+        try:
+            fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+            child = subprocess.Popen(command, env=environment, stdout=theirs)
+        finally:
+            os.close(theirs)
+        with child:
+            shown = terminal_output(screen)
+    assert child.returncode == 0
+    return shown.decode().splitlines()
+
+
+def terminal_output(screen: io.FileIO) -> bytes:
+    """Everything written to a terminal. One read may return a part, and the end is an error: EIO."""
+    shown = b""
+    with contextlib.suppress(OSError):
+        while part := screen.read(1 << 16):
+            shown += part
+    return shown
 
 
 def test_columns_fit_their_content() -> None:
