@@ -33,7 +33,7 @@ class Named:
 
 @dataclass(frozen=True)
 class RecordedOptions:
-    """The main options of a run; `reproduce.replay.options_of` returns all of them."""
+    """The main options of a run; `run.recorded_options.options_of` returns all of them."""
 
     round: str = optional(DEFAULT)
     compliance: str = optional("")
