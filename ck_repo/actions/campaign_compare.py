@@ -87,17 +87,16 @@ def _entries(request: Request) -> list[Entry]:
 
 
 def _side(session: Session, entry: Entry) -> Side:
-    from ck_repo.actions.experiment import ours
     from ck_repo.campaign.campaign import TUNE, read_campaign
     from ck_repo.campaign.comparison import Side
     from ck_repo.campaign.matrix import Cell
     from ck_repo.campaign.recorded import campaign_of
     from ck_repo.campaign.results import result_of, results
-    from ck_repo.experiments.meta import read_experiment
+    from ck_repo.experiments.meta import own_experiment, read_experiment
     from ck_repo.run.options import RunOptions
 
     if entry.module == "experiment":
-        machine = str(campaign_of(read_experiment(ours(entry, "compared"))).get("machine") or "")
+        machine = str(campaign_of(read_experiment(own_experiment(entry, "compared"))).get("machine") or "")
         return Side(entry.cid, (result_of(Cell("", {}, RunOptions()), machine, [entry]),), single=True)
     campaign = read_campaign(entry)
     if campaign.kind == TUNE:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ck_repo.contract.record import write
+from ck_repo.experiments.compare import SETTINGS, setting_text
 from ck_repo.experiments.detections import Agreement, agreement
 from ck_repo.experiments.figures import figures
 from ck_repo.experiments.interval import geometric_interval
@@ -167,21 +168,10 @@ def _speed(recorded: ExperimentMeta, replays: Sequence[ExperimentMeta]) -> Speed
 
 def _settings(one: ExperimentMeta, other: ExperimentMeta) -> list[Difference]:
     """What a run measured or selected itself: sessions, threads, batch, versions."""
-    names = (
-        "backend",
-        "backend_version",
-        "device",
-        "sessions",
-        "threads",
-        "batch_size",
-        "processes",
-        "images",
-        "loadgen_version",
-        "scenario",
-    )
+    names = (*SETTINGS, "loadgen_version", "scenario")
     left, right = (write(meta.results) if meta.results else {} for meta in (one, other))
     return [
-        Difference("setting", name, str(left.get(name, "")), str(right.get(name, "")))
+        Difference("setting", name, setting_text(left.get(name, "")), setting_text(right.get(name, "")))
         for name in names
         if left.get(name) != right.get(name)
     ]

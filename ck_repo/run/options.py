@@ -93,7 +93,10 @@ class RunOptions:
     round: Annotated[
         str,
         RunOption(
-            "the round whose rules apply (default v1.0)", value="v1.0", choices=tuple(round_names()), default_recorded=False
+            f"the round whose rules apply (default {DEFAULT})",
+            value=DEFAULT,
+            choices=tuple(round_names()),
+            default_recorded=False,
         ),
     ] = DEFAULT
     mode: Annotated[

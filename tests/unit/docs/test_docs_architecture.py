@@ -56,6 +56,21 @@ def test_rooms_import_only_rooms_below_them(room: str) -> None:
     assert wrong == []
 
 
+def test_rooms_are_on_fewer_than_fifteen_floors() -> None:
+    """A room is one floor above the highest room that it imports."""
+    known = rooms()
+    floors: dict[str, int] = {}
+    for room in reversed(known):  # a room's imports are below it
+        below = {
+            module.split(".")[1]
+            for path in (ENGINE / room).rglob("*.py")
+            for module in imported(path)
+            if module.startswith("ck_repo.") and module.split(".")[1] in known
+        }
+        floors[room] = 1 + max((floors[name] for name in below - {room}), default=0)
+    assert max(floors.values()) < 15
+
+
 def test_child_processes_start_in_one_file() -> None:
     starting = [path.name for path in sorted(ENGINE.rglob("*.py")) if "subprocess" in imported(path)]
     assert starting == ["child.py"]

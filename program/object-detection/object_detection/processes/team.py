@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 from object_detection import outputs
 from object_detection.annotations import ImageList
@@ -96,7 +95,7 @@ class ProcessTeam:
         self._pool.end()
 
 
-def _own(process: Process) -> dict[str, Any]:
+def _own(process: Process) -> dict[str, object]:
     """What is a process's own of the message that starts its sessions."""
     return {
         "seats": [[seat.number, seat.place, seat.device] for seat in process.seats],
