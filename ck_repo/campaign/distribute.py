@@ -53,13 +53,13 @@ def distribute(
 ) -> Outcome:
     """Make the remaining runs of a campaign on a cluster.
 
-    A machine makes one run at a time, whatever the number of its workers. A run whose worker dies is made again, three times at
-    most. Each experiment comes home as it is, under its own UID.
+    A machine makes one run at a time, whatever the number of its workers. A run whose worker dies is repeated, at most three
+    times. Each experiment is transferred without changes, with its own UID.
 
     Parameters
     ----------
     venv_file
-        What each machine makes its venv from; None for the venv that a machine has, or makes by itself.
+        The file from which each machine creates its venv; if None, a machine uses its own venv or creates one.
     """
     with campaign.running():
         machines = ready_machines(cluster)
@@ -126,7 +126,8 @@ class _Running:
                     if not self._under_way:
                         if not self._has_usable():
                             raise ClusterError(
-                                "every machine is left out", hint="the warnings say why; then the same command continues"
+                                "every machine was skipped",
+                                hint="the warnings give the reasons; fix them and run the same command to continue",
                             )
                         if state != COMPLETE or not self._queue.counts()[1] or self._has_waited():
                             return state if state != COMPLETE or not self._queue.counts()[1] else GONE

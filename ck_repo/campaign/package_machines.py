@@ -93,12 +93,12 @@ def _bring(cluster: Cluster, address: str, answer: Mapping[str, Any], folder: Pa
                 while opened.tell() < size:
                     piece = _there(cluster, address, read_piece, name, file, opened.tell(), _PIECE)
                     if not isinstance(piece, bytes) or not piece:
-                        return f"{file} did not arrive: {piece or 'it is shorter now'}"
+                        return f"{file} was not received: {piece or 'it is shorter now'}"
                     found.update(piece)
                     opened.write(piece)
             if found.hexdigest() != about["sha256"]:
                 _there(cluster, address, forget_part, name)
-                return f"{file} was damaged on its way"
+                return f"{file} was damaged during the transfer"
     _there(cluster, address, forget_part, name)
     return ""
 

@@ -82,7 +82,7 @@ def receive(digest: str, offset: int, content: bytes) -> int:
 
 
 def make_venv_of_file(kind: str, digest: str, *, trust: bool) -> dict[str, Any]:
-    """Make the venv, with what its lock lists. From a bundle it is made without the network.
+    """Create the venv with the packages of its lock. With a bundle, no network is used.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def make_venv_of_file(kind: str, digest: str, *, trust: bool) -> dict[str, Any]:
             if (found := of_file(path)) != digest:
                 path.unlink()
                 raise MismatchError(
-                    f"the {kind} was damaged on its way to {machine_name()}: {digest} expected, {found} came",
+                    f"the {kind} was damaged during the transfer to {machine_name()}: expected SHA-256 {digest}, got {found}",
                     hint="run the command again",
                 )
             _make(kind, digest, path, Session(trust=trust))

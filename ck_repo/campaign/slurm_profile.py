@@ -30,7 +30,7 @@ class SlurmProfile:
     cores
         CPUs of a job; 1 if the whole node is asked for anyway.
     exclusive
-        Whether nobody else's job may be on the node.
+        Whether no other job may run on the node.
     directives
         Further options of sbatch.
     setup

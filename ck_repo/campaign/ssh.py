@@ -130,7 +130,7 @@ def links_to(hosts: Hosts, folder: Path) -> Iterator[list[Link]]:
 
 
 def ssh_command(host: Host, known_hosts: str = "") -> list[str]:
-    """The command that starts the far end. Nothing is asked, and an unknown host key is refused."""
+    """The command that connects to a host. It never prompts, and refuses unknown host keys."""
     settings = {
         "BatchMode": "yes",
         "StrictHostKeyChecking": "yes",

@@ -67,7 +67,7 @@ def run_harness(
     backend
         Name of the backend, for messages.
     device
-        Where it runs; a GPU of NVIDIA is looked at with nvidia-smi meanwhile.
+        Where it runs; NVIDIA GPUs are monitored with nvidia-smi during the run.
     limit
         Seconds after which it is ended; None for any.
     stopped

@@ -87,7 +87,7 @@ def run_repeatedly(
     """
     check_device(options)
     if name and repetitions > 1:
-        raise UsageError("--record=NAME names one experiment", hint="leave out the name when there are repetitions")
+        raise UsageError("--record=NAME names one experiment", hint="omit the name if there are repetitions")
     records = []
     for _ in range(repetitions):
         timings = Timings()
