@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from ck_repo.campaign.venv_file import VenvFile
 
 VENV_FILES = (
-    Option("bundle", "a bundle that machines of the cluster make the venv from, without the network", value="FILE"),
-    Option("lock", "a lock that machines of the cluster make the venv from", value="FILE"),
+    Option("bundle", "a bundle from which machines of the cluster create the venv, without the network", value="FILE"),
+    Option("lock", "a lock from which machines of the cluster create the venv", value="FILE"),
 )
 
 
