@@ -98,7 +98,7 @@ def run(request: Request) -> Answer:
     if request.flag("no_record") and request.text("record") not in ("", "no"):
         raise UsageError("--record and --no_record exclude each other", hint="omit one of them")
     if request.flag("no_record") and request.flag("report"):
-        raise UsageError("--no_record and --report exclude each other", hint="a report is made of a recorded run")
+        raise UsageError("--no_record and --report exclude each other", hint="a report needs a recorded run")
     files = tag_list(request.text("print_files"))
     for file in files:
         check_name(file)

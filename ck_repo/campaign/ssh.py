@@ -117,7 +117,7 @@ def links_to(hosts: Hosts, folder: Path) -> Iterator[list[Link]]:
             try:
                 process = stack.enter_context(conversation(command, child_environment(), file))
             except FileNotFoundError:
-                raise HostError("ssh is not installed", hint="`apt install openssh-client`, or your system's own way") from None
+                raise HostError("ssh is not installed", hint="`apt install openssh-client`, or equivalent") from None
             began.append((host, process, log))
         found = []
         until = time.monotonic() + _ANSWER
@@ -208,7 +208,7 @@ _REASONS = (
     (r"ck: version (?P<version>\S+)", "it has ck-repo {version}, and this is {ours}", "install the same version there"),
     (r"No module named '?(?P<module>dask|distributed)", "ck-repo there has no Dask",
      "`{python} -m pip install 'ck-repo[cluster]'` there"),
-    (r"not found|No such file or directory", "{python} is not there: {last}",
+    (r"not found|No such file or directory", "{python} does not exist: {last}",
      "name the interpreter that has ck-repo as `python` in the file of hosts"),
 )  # fmt: skip
 

@@ -82,7 +82,7 @@ def test_machine_with_other_model_answers_no_shard(program: Entry) -> None:
         "trust": True,
     }
     answer = answer_remote(task)
-    assert answer["error"].endswith("is not what this run has as weights")
+    assert answer["error"].endswith("as weights, which differs from that of this run")
 
 
 @pytest.mark.parametrize(

@@ -132,10 +132,10 @@ def test_venv_of_file_is_only_used_by_its_campaign(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--cluster=local", "--bundle=b", "--lock=l"), "each say what the venv is made of"),
+        (("--cluster=local", "--bundle=b", "--lock=l"), "--bundle= and --lock= exclude each other"),
         (("--bundle=b",), "is for the machines of a cluster"),
-        (("--cluster=local", "--bundle=b", "--venv=mine"), "each say which venv the runs use"),
-        (("--cluster=local", "--lock=none.json"), "none.json is not there"),
+        (("--cluster=local", "--bundle=b", "--venv=mine"), "--bundle= and --venv= exclude each other"),
+        (("--cluster=local", "--lock=none.json"), "none.json does not exist"),
     ],
 )
 def test_invalid_options_are_refused(ck: Callable[..., Any], program: Entry, words: tuple[str, ...], message: str) -> None:
