@@ -113,7 +113,7 @@ class _Running:
         self._asked_at, self._addresses_then = -_LOOK, dict[str, str]()
 
     def run(self, machines: Sequence[Machine]) -> str:
-        """Start runs until none is left, or the time is over; return the final state."""
+        """Start runs until none remain or the time is up; return the final state."""
         state = COMPLETE
         self._workers = dict.fromkeys(self._cluster.asked, "")
         self._workers |= {name: machine.name for machine in machines for name in machine.workers}
@@ -174,7 +174,7 @@ class _Running:
         return self._addresses_then
 
     def _has_venv(self, machine: str, address: str, file: VenvFile) -> bool:
-        """Whether a machine has the campaign's venv; it is begun to be made if not."""
+        """Whether a machine has the campaign's venv; if not, its creation is started."""
         if machine not in self._making:
             made: Future[None] = Future()
             self._making[machine] = made
@@ -208,7 +208,7 @@ class _Running:
         return now - self._idle_since > _AWAY
 
     def _hand_out(self, present: Mapping[str, str]) -> bool:
-        """Start runs on idle machines; return False if the time is over."""
+        """Start runs on idle machines; return False if the time is up."""
         busy = {machine for _, machine, _ in self._under_way.values()}
         self._waiting.keep(present)
         unready = busy | self._waiting.resting()

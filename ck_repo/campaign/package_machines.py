@@ -44,7 +44,7 @@ def make_on_machines(
     python: Path,
     folder: Path,
 ) -> tuple[list[Path], list[Shard]]:
-    """Have the machines make the parts of a package, and bring them home.
+    """Let the machines make the parts of a package, and fetch them.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def _bring(cluster: Cluster, address: str, answer: Mapping[str, Any], folder: Pa
 
 
 def _there(cluster: Cluster, address: str, function: Any, *words: Any) -> Any:
-    """What a function on a worker returns, or the error if it cannot be reached."""
+    """The result of a function on a worker, or the error if it cannot be reached."""
     try:
         return cluster.client.run(function, *words, workers=[address], on_error="return")[address]
     except Exception as error:  # of connections, which Dask raises in many kinds

@@ -1,4 +1,4 @@
-"""What a worker of a cluster does for a package that is made in parts: make one, and hand its files out piece by piece."""
+"""Functions on a worker of a cluster for a package that is made in parts: make a part, and send its files in chunks."""
 
 from __future__ import annotations
 

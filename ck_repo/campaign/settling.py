@@ -46,7 +46,7 @@ class NotReadyError(CKError):
 
 
 def usual_seconds() -> float:
-    """How long a machine may wait, where the command does not say: CK_SETTLE, or 120 s.
+    """How long a machine may wait by default: CK_SETTLE, or 120 s.
 
     Raises
     ------

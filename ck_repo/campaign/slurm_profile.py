@@ -19,7 +19,7 @@ _LINE = re.compile(r"[^\n\r]*")
 
 @dataclass(frozen=True)
 class SlurmProfile:
-    """What a campaign asks Slurm for.
+    """The resources that a campaign requests from Slurm.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Workers that are started over ssh, by the system's own client: its configuration, agent and known hosts count."""
+"""Workers that are started over ssh, with the system's client, its configuration, agent and known hosts."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Link:
         return self.host.label
 
     def start(self, scheduler: str, files: Mapping[str, str]) -> None:
-        """Have a worker started there.
+        """Start a worker there.
 
         Parameters
         ----------
@@ -101,7 +101,7 @@ class Link:
 
 @contextmanager
 def links_to(hosts: Hosts, folder: Path) -> Iterator[list[Link]]:
-    """Connections to all hosts that can be used, while the body runs; the others are warned of.
+    """Connections to all hosts that can be used, during the block; warns about the others.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def _path(text: str) -> str:
 
 
 def _hello(host: Host, process: Process, log: Path, until: float) -> Mapping[str, Any]:
-    """What a host says of itself, if it can be used."""
+    """The properties that a host reports, if it can be used."""
     assert process.stdout is not None
     line = b""
     while not line.endswith(b"\n"):

@@ -1,4 +1,4 @@
-"""The file that the machines of a campaign make their venv from: a bundle or a lock, sent over the cluster's connections."""
+"""The file from which the machines of a campaign create their venv: a bundle or a lock, sent over the cluster's connections."""
 
 from __future__ import annotations
 

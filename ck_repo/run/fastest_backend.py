@@ -196,7 +196,7 @@ def _measured(session: Session, program: Entry, options: RunOptions, backend: st
 
 
 def _subject(found: Candidates, options: RunOptions) -> dict[str, object]:
-    """What has to be the same for a choice to be used again."""
+    """The values that have to be the same for a choice to be used again."""
     plans = {
         name: {key: [choice.key, choice.version] for key, choice in plan.choices.items() if key != DATASET}
         for name, plan in found.plans.items()

@@ -123,7 +123,7 @@ def _failure(folder: Path, status: int) -> RunError:
 
 
 def _moment(folder: Path) -> str:
-    """What the harness was doing when it ended, as far as its sessions had started."""
+    """What the harness was doing when it ended, if its sessions had started."""
     rows = read_running(folder)
     running = [row for row in rows if row.since]
     if any(row.is_loading for row in running):
