@@ -32,7 +32,7 @@ WORDS = {
     r"the more so": "especially",
     r"other hands|another hand|touched by hand": "changed outside ck",
     r"as far as it tells": "as far as known",
-    r"as far as (it|they|both)( \w+)? goe?s?": "up to the end of the shorter one",
+    r"as far as (it|they|both)( \w+)? (go|goes)": "up to the end of the shorter one",
     r"(is|are) no (shell|prompt)'s": "not run through a shell",
     r"counts? as hanging": "read timeout",
     r"goes on|go on|going on|went on": "continue, resume",
@@ -121,7 +121,9 @@ def lines(path: Path) -> Iterator[tuple[int, str, bool]]:
 
 def findings(path: Path) -> Iterator[str]:
     """What to change in a file, one message each."""
-    text, starts, numbers = "", [], []
+    text = ""
+    starts: list[int] = []
+    numbers: list[int] = []
     for number, line, follows in lines(path):
         text += " " if follows else "\n"
         starts.append(len(text))
