@@ -1,6 +1,6 @@
-"""What may run. Every room asks here; docs/security.md lists the guarantees.
+"""What may run. Every layer asks this module; docs/security.md lists the guarantees.
 
-What comes from elsewhere (another repository, an archive, a bundle, a lock, an experiment, a submission tree) is data: none of
+External content (another repository, an archive, a bundle, a lock, an experiment, a submission tree) is data: none of
 it runs without ``--trust``. Trusted are the components of this package, and the locks that this machine wrote.
 """
 

@@ -28,10 +28,10 @@ _COMPARED = ("campaign", "experiment")
     example="ck compare campaign:before campaign:after",
     usage="ck compare campaign:A [--machine=NAME] [--cell=OPTION=VALUE,…] | ck compare campaign:A campaign:B|experiment:B …",
     options=[
-        Option("machine", "the machine of the first campaign that is compared with (default: the first by name)", value="NAME"),
+        Option("machine", "the machine of the first campaign to compare with (default: the first by name)", value="NAME"),
         Option(
             "cell",
-            "with one campaign, the cell that the others are compared with (default: the first that is complete)",
+            "with one campaign, the cell to compare with (default: the first that is complete)",
             value="batch_size=1,threads=2",
         ),
         Option("all", "also show equal settings", kind="flag"),

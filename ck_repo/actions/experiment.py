@@ -310,7 +310,7 @@ def compare(request: Request) -> Answer:
         OVERWRITE,
         Option(
             "artifacts",
-            "`yes`: models and data sets whose licence permits redistribution; `all`: every one, at your own responsibility",
+            "`yes`: models and data sets whose licence permits redistribution; `all`: all of them, at your own responsibility",
             choices=("yes", "no", "all"),
             value="yes",
         ),

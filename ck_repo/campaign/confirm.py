@@ -50,7 +50,7 @@ class Verdict:
 def confirm(
     measure: Measure, campaign: Campaign, goal: Goal, default: Cell, winner: Cell, *, pairs: int, seconds: float
 ) -> Verdict:
-    """Measure the winner and the default choice by turns, the order changing with every pair.
+    """Measure the winner and the default choice in turns, in alternating order.
 
     Runs that an earlier call made for the same winner are not repeated.
 

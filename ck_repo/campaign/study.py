@@ -25,7 +25,7 @@ class Study(Trials):
     Parameters
     ----------
     folder
-        The campaign's. A study that is there is continued: trials that a killed process left running are made again.
+        The campaign's. An existing study is continued: trials that a killed process left running are repeated.
     goals
         With two, Optuna searches the front of both.
     """

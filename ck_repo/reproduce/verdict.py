@@ -78,8 +78,8 @@ class Verdict:
     agreement
         Of the detections; None if a log is missing.
     same_order
-        By test, whether the same samples were loaded and issued in the same order, as far as both logs go; None if it was not
-        recorded.
+        By test, whether the same samples were loaded and issued in the same order, up to the end of the shorter list; None if
+        it was not recorded.
     """
 
     reproduced: bool
@@ -140,7 +140,7 @@ def _accuracy(both: tuple[float, float] | None, found: Agreement | None, limit: 
 
 
 def _same_order(one: Path, other: Path, mode: str) -> bool | None:
-    """Whether the samples are equal as far as both lists go; a faster run issues more of them."""
+    """Whether the samples are equal up to the end of the shorter list; a faster run issues more of them."""
     try:
         rows = [json.loads(read_plain(folder, f"{mode}/samples.json")) for folder in (one, other)]
         common = min(len(row["issued"]) for row in rows)

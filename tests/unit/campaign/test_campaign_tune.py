@@ -121,7 +121,7 @@ def test_speed_and_accuracy_give_front_of_models(ck: Callable[..., Any], log: Pa
 
 
 def test_slow_trials_of_two_goals_are_stopped_early(tmp_path: Path) -> None:
-    """A trial is stopped if it is slower than the median in both goals, and goes on if it is better in one."""
+    """A trial is stopped if it is slower than the median in both goals, and continues if it is better in one."""
     study = Study(tmp_path, (GOALS["throughput"], GOALS["latency"]), Space({"threads": (1, 2)}), 1)
     for number in range(8):
         trial, values = study.ask()

@@ -128,7 +128,7 @@ def test_class_names_identify_yolov5_with_dynamic_sizes(tmp_path: Path) -> None:
 UNKNOWN: list[tuple[str, Tensors, Tensors, dict[str, str]]] = [
     ("columns in place of rows", [IMAGES], [("o", F32, 1, 85, 25200)], {}),
     ("poses", [IMAGES], [("o", F32, 1, 56, 8400)], {"task": "pose", "author": "Ultralytics", "description": "YOLO"}),
-    ("turned boxes", [IMAGES], [("o", F32, 1, 20, 8400)], {"task": "obb"}),
+    ("oriented boxes", [IMAGES], [("o", F32, 1, 20, 8400)], {"task": "obb"}),
     ("masks", [IMAGES], [("o", F32, 1, 116, 8400), ("masks", F32, 1, 32, 160, 160)], {}),
     ("heads", [IMAGES], [(f"head{n}", F32, 1, 3, n, n, 85) for n in (80, 40, 20)], {}),
     ("heat maps", [IMAGES], [("heat", F32, 1, 80, 160, 160), ("size", F32, 1, 2, 160, 160)], {}),

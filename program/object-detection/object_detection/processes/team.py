@@ -42,7 +42,7 @@ class ProcessTeam:
         memory = Memory(spec.cache)
         tell("starting processes", 0, None)
         path = spec.folder / "spec.json"
-        team = [Process(path, own, layout.batch_size, memory, spec.cache) for own in dealt(seats, processes)]
+        team = [Process(path, own, layout.batch_size, memory, spec.cache) for own in distributed(seats, processes)]
         self._pool = ProcessPool(team, layout.batch_size, spec.folder)
         names = [path.name for path in images.paths]
         same = {
@@ -105,7 +105,7 @@ def _own(process: Process) -> dict[str, object]:
     }
 
 
-def dealt(seats: Sequence[Seat], processes: int) -> list[list[Seat]]:
+def distributed(seats: Sequence[Seat], processes: int) -> list[list[Seat]]:
     """The seats of each process: as many as of the others, or one more, on as few devices and NUMA nodes as possible."""
     order = sorted(seats, key=lambda seat: (seat.device, seat.place, seat.number))
     ends = [len(order) * number // processes for number in range(processes + 1)]
