@@ -13,8 +13,8 @@ from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
 
 # batch b, threads t: 10·t·(1 + b/10) samples/s, mAP 0.5 of the plain model and 0.4, at twice the speed, of the fast one;
-# Server answers in 5 ms up to that rate. The backend `quick` is three times as fast, `similar` 8 % faster, `wrong` has another mAP,
-# `broken` fails
+# Server answers in 5 ms up to that rate. The backend `quick` is three times as fast, `similar` 8 % faster, `wrong` has another
+# mAP, `broken` fails
 HARNESS = """
 import json, os, sys, time
 from pathlib import Path
