@@ -16,6 +16,7 @@ from ck_repo.experiments.figures import TRIAL
 from ck_repo.machine.platform import same_machine
 from ck_repo.machine.python_packages import site_packages
 from ck_repo.models.backends import read_backends
+from ck_repo.rounds.round import load_round
 from ck_repo.run.kept_layout import subject_options
 from ck_repo.run.options import AUTO, RunOptions
 from ck_repo.run.pipeline import execute, forget
@@ -185,10 +186,11 @@ def planned(session: Session, program: Entry, options: RunOptions) -> tuple[RunO
 
 def _measured(session: Session, program: Entry, options: RunOptions, backend: str) -> Rated:
     shared = {name: getattr(options, name) for name in _SHARED}
+    rules = load_round(options.round).scenario(options.scenario)
     short = RunOptions(
         **shared,
         backend=backend,
-        scenario="offline" if options.scenario == "server" else options.scenario,  # its rate bounds the highest target
+        scenario="offline" if rules.at_rate else options.scenario,  # its rate bounds the highest target
         mode="both",
         seconds=_SECONDS,
         count=min(options.count or _IMAGES, _IMAGES),
