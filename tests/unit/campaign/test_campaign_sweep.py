@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from bare_venv import put_package
+from patience import PATIENCE
 from servers import Server, whole
 from servers import server as server
 from toy_benchmark import made_runs
@@ -173,8 +174,8 @@ def test_time_limit_stops_sweep_and_same_command_continues(ck: Callable[..., Any
 
 def test_run_over_time_limit_is_ended(ck: Callable[..., Any], log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOY_HANGS", "4")
-    found = sweep(ck, "--over.batch_size=1,4", "--run_limit=0.5")
-    assert found["rows"][1]["why"] == "failed 2 times: the run was ended after its limit of 0.5 s"
+    found = sweep(ck, "--over.batch_size=1,4", "--run_limit=3")
+    assert found["rows"][1]["why"] == "failed 2 times: the run was ended after its limit of 3 s"
 
 
 def test_dry_run_lists_cells_time_and_downloads_without_changes(ck: Callable[..., Any], log: Path, ck_home: Path) -> None:
@@ -292,7 +293,7 @@ def test_stopped_sweep_continues(
         done = ck(*SWEEP, *words)
         assert (done.code, "by another process" in done.json["error"]) == (4, True)
     process.send_signal(number)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     gate.touch()
     found = sweep(ck, *words)
     assert (found["found"], found["made"], found["left"]) == (1, 5, 0)
@@ -313,7 +314,7 @@ def test_two_campaigns_measure_one_after_the_other(
     assert any("another campaign is measuring" in line for line in second.stderr)
     assert len(made_runs(log)) == 1
     gate.touch()
-    assert first.wait(60) == second.wait(60) == 0
+    assert first.wait(PATIENCE) == second.wait(PATIENCE) == 0
     assert len(made_runs(log)) == 2
     first.communicate()
     second.communicate()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from patience import until
 
 for name in ("cv2", "mlperf_loadgen", "onnxruntime", "pycocotools"):
     pytest.importorskip(name)
@@ -64,20 +64,13 @@ def test_processes_end_when_the_main_one_is_killed(
     spec = spec_for("offline", "accuracy", model_changes={"backend": "toy"}, batch_size=1, processes=2)
     with start(spec, tmp_path, path=backend) as process:
         try:
-            wait_until(lambda: len(list(tmp_path.glob("pid-*"))) == 2 or process.poll() is not None)
+            until(lambda: len(list(tmp_path.glob("pid-*"))) == 2 or process.poll() is not None)
             pids = [int(path.name.removeprefix("pid-")) for path in tmp_path.glob("pid-*")]
             assert len(pids) == 2
             assert all(map(is_alive, pids))
         finally:
             process.kill()
-    wait_until(lambda: not any(map(is_alive, pids)))
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until(lambda: not any(map(is_alive, pids)))
 
 
 def is_alive(pid: int) -> bool:

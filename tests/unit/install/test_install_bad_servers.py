@@ -186,11 +186,11 @@ def test_wrong_complete_file_is_requested_once(server: Server) -> None:
 @pytest.mark.parametrize("code", [429, 503])
 @pytest.mark.parametrize("date", [False, True])
 def test_retry_after_is_respected(server: Server, slept: list[float], code: int, date: bool) -> None:
-    asked = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=60), usegmt=True) if date else "60"
+    asked = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=115), usegmt=True) if date else "115"
     url = server.give("/f", status(code, Retry_After=asked), whole(CONTENT))
     assert fetch(source(url))[0].read_bytes() == CONTENT
     assert len(slept) == 1
-    assert 50 < slept[0] <= 60
+    assert 50 < slept[0] <= 115
 
 
 def test_long_retry_after_is_given_up(server: Server, slept: list[float]) -> None:
@@ -265,6 +265,6 @@ def test_trickling_server_is_given_up(server: Server, monkeypatch: pytest.Monkey
     """Receiving single bytes is no progress: tries are counted although each one gets further than the last."""
     monkeypatch.setenv("CK_DOWNLOAD_TIMEOUT", "1")
     url = server.give("/f", trickling(CONTENT, 0.02))
-    with pytest.raises(DownloadError, match=r"bytes were received in \d s \(5 tries\)"):
+    with pytest.raises(DownloadError, match=r"bytes were received in \d+ s \(5 tries\)"):
         fetch(source(url, size=len(CONTENT)))
     assert len(server.requests) >= 5

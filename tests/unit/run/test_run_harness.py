@@ -12,6 +12,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 
 from ck_repo import progress
 from ck_repo.errors import RunError
@@ -183,7 +184,7 @@ def test_interrupted_engine_leaves_no_harness(tmp_path: Path, folder: Path, stub
     )
     pid = int(wait_for(folder / "stdout.log", process).split()[1])
     process.send_signal(2)
-    assert b"KeyboardInterrupt" in process.communicate(timeout=30)[1]
+    assert b"KeyboardInterrupt" in process.communicate(timeout=PATIENCE)[1]
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
