@@ -11,7 +11,7 @@ import pytest
 np = pytest.importorskip("numpy")
 pytest.importorskip("cv2")
 
-from hypothesis import given  # noqa: E402
+from hypothesis import example, given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from object_detection.backends.interface import Outputs  # noqa: E402
 from object_detection.backends.tensor_name import parse  # noqa: E402
@@ -29,6 +29,7 @@ MODEL = Model(
 )  # fmt: skip
 
 
+@example(height=127, width=128, placed="centre")  # 63.5 pixels of the input, rounded to 64
 @given(height=st.integers(1, 300), width=st.integers(1, 300), placed=st.sampled_from(["centre", "corner"]))
 def test_letterbox_is_inverted(height: int, width: int, placed: str) -> None:
     frame = frame_of(replace(MODEL, resize="letterbox", placed=placed), height, width)
