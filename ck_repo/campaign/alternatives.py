@@ -120,7 +120,7 @@ class Here:
             asked = self._planned(replace(self.options, backend=name, backend_options={})) if search.chosen else None
             missing = _needs(found.plans[name]) - usual - (_needs(asked) if asked else set())
             if why := search.refusal(name) or _not_installed(missing):
-                left_out[name] = why
+                left_out[name if model == self.options.model else f"{name} with {model}"] = why
             else:
                 names.append(name)
         return tuple(names)

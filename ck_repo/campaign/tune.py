@@ -288,7 +288,8 @@ class Tuning:
         best = max(complete, key=lambda row: -(row["violation"] or 0.0))["accuracy"] or {}
         reached = ", ".join(f"{metric} {best[metric]:.4g}" for metric in self._accuracy.minimum if metric in best)
         return RunError(
-            f"no trial keeps the accuracy: the minimum is {minimum}, and the most accurate of {len(complete)} has {reached}",
+            f"no trial keeps the accuracy: the minimum is {minimum}, relative to {self._reference.model or 'the default choice'}, "
+            f"and the most accurate of {len(complete)} has {reached}",
             hint="the same command continues with more --trials=, and with --keep.mAP=-5% allows a larger loss",
         )
 
