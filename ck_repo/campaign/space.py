@@ -12,7 +12,7 @@ from ck_repo.campaign.alternatives import Alternatives
 from ck_repo.campaign.goal import Goal
 from ck_repo.models.backend_options import BackendOption
 from ck_repo.models.backends import Backend
-from ck_repo.run.options import MEASURED
+from ck_repo.run.options import MEASURED, RunOptions
 from ck_repo.run.prepare import RunPlan
 
 _BATCHES = (1, 2, 4, 8)
@@ -36,14 +36,15 @@ class Space:
     runs
         The backends that run a model, by the value of the axis `model`. A model that is not listed is tried with all.
     takes
-        The options that a backend has. Options of others are omitted from its trials; a backend that is not listed gets all.
+        The options that a backend has, with their defaults. Options of others are omitted from its trials; a backend that is not
+        listed gets all.
     """
 
     common: Mapping[str, tuple[Any, ...]]
     by_backend: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     default_backend: str = ""
     runs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    takes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    takes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def suggest(self, choose: Callable[[str, tuple[Any, ...]], Any]) -> dict[str, object]:
         """The values of a trial; `choose` selects one of several, by a label that always has the same values."""
@@ -85,6 +86,12 @@ class Space:
         backend = self._backend(values)
         own = {key: value for key, value in (fixed.get("backend_options") or {}).items() if self._is_for(backend, _PREFIX + key)}
         return {**fixed, "backend_options": own} if "backend_options" in fixed else dict(fixed)
+
+    def without_defaults(self, options: RunOptions) -> RunOptions:
+        """The same options, where options of the backend that have their default value are left out."""
+        usual = self.takes.get(options.backend or self.default_backend, {})
+        own = {name: value for name, value in options.backend_options.items() if value != usual.get(name)}
+        return options.with_values({"backend_options": own})
 
     def points(self) -> Iterator[dict[str, object]]:
         """Every combination, as the values by the labels that `suggest` chooses by."""
@@ -152,7 +159,7 @@ class Space:
             "by_backend": {name: {key: list(rows) for key, rows in own.items()} for name, own in self.by_backend.items()},
             "default_backend": self.default_backend,
             "runs": {name: list(rows) for name, rows in self.runs.items()},
-            "takes": {name: list(rows) for name, rows in self.takes.items()},
+            "takes": {name: dict(rows) for name, rows in self.takes.items()},
         }
 
 
@@ -186,7 +193,7 @@ def space_of(
         for name in names
         if name in backends
     }
-    takes = {name: tuple(backends[name].options) for name in names if name in backends}
+    takes = {name: {row.name: row.default for row in backends[name].options.values()} for name in names if name in backends}
     return Space(common, options, plan.backend, found.runs, takes)
 
 

@@ -147,7 +147,7 @@ class Tuning:
                 raise
             except CKError as error:
                 progress.warn(f"the accuracy of {settings_text(values)} cannot be measured: {error.what}")
-                self._accuracy.known[choice_key(options)] = {}  # which keeps nothing; the next search tries again
+                self._accuracy.known[self._choice(options)] = {}  # which keeps nothing; the next search tries again
 
     def _default_layouts(self) -> list[dict[str, int]]:
         """What the harness measures as the best layout of the default choice, for each goal that is a speed; measured once.
@@ -207,7 +207,7 @@ class Tuning:
             progress.warn(f"trial {trial.number}: {settings}: {error.what}")
             study.failed(trial, error.what)
             return
-        key = choice_key(choice)
+        key = self._choice(choice)
         study.finished(trial, figures, experiments, values, key)
         lost = ", too inaccurate" if (self._accuracy.violation(key) or 0.0) > 0 else ""
         progress.say(f"trial {trial.number}: {settings}: {self._shown(figures)}{lost}")
@@ -235,9 +235,13 @@ class Tuning:
     def _shown(self, figures: Sequence[float]) -> str:
         return ", ".join(f"{figure:.5g} {goal.unit}" for figure, goal in zip(figures, self._goals, strict=True))
 
+    def _choice(self, options: RunOptions) -> str:
+        """The key of what the accuracy of a run depends on."""
+        return choice_key(self._space.without_defaults(options))
+
     def _accuracy_of(self, options: RunOptions) -> dict[str, float]:
         """The accuracy of a choice. The layout does not affect it, so it is measured once for all layouts."""
-        key = choice_key(options)
+        key = self._choice(options)
         known = self._accuracy.known
         if key not in known:
             default = RunOptions()

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ck_repo.campaign.space import Space
+from ck_repo.run.options import RunOptions
 
 SPACE = Space(
     {"model": ("", "int8"), "backend": ("ort", "torch"), "threads": (1, 2)},
     {"ort": {"level": ("all", "extended")}, "torch": {"pinning": ("", "yes", "no")}},
     "ort",
     {"": ("ort", "torch"), "int8": ("ort",)},
-    {"ort": ("level", "arena"), "torch": ("pinning",)},
+    {"ort": {"level": "all", "arena": "yes"}, "torch": {"pinning": ""}},
 )
 
 
@@ -61,3 +62,11 @@ def test_option_of_a_backend_is_for_trials_with_it() -> None:
     fixed = {"backend_options": {"arena": "no"}, "count": 3}
     assert space.fixed_for({"backend": "ort"}, fixed) == fixed
     assert space.fixed_for({"backend": "torch"}, fixed) == {"backend_options": {}, "count": 3}
+
+
+def test_default_values_of_options_are_the_same_choice_as_none() -> None:
+    """So the accuracy of the default choice is measured once, and not again for the first trial."""
+    given = RunOptions(backend_options={"level": "all", "arena": "no"})
+    assert SPACE.without_defaults(given) == RunOptions(backend_options={"arena": "no"})
+    torch = RunOptions(backend="torch", backend_options={"pinning": "yes"})
+    assert SPACE.without_defaults(torch) == torch
