@@ -48,7 +48,8 @@ def minimum_of(keep: Sequence[Keep], reference: Mapping[str, float]) -> dict[str
     for row in keep:
         if row.figure not in reference:
             raise RunError(
-                f"--keep.{row.figure}: the accuracy run has no {row.figure}", hint=f"it has {', '.join(reference) or 'no metric'}"
+                f"--keep.{row.figure}: the accuracy run has no {row.figure}",
+                hint=f"it has {', '.join(reference) or 'no metric'}",
             )
     return {row.figure: row.bound(reference[row.figure]) for row in keep}
 

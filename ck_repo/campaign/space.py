@@ -84,7 +84,9 @@ class Space:
     def fixed_for(self, values: Mapping[str, object], fixed: Mapping[str, Any]) -> dict[str, Any]:
         """The options that the user fixed, without options that the backend of a trial does not have."""
         backend = self._backend(values)
-        own = {key: value for key, value in (fixed.get("backend_options") or {}).items() if self._is_for(backend, _PREFIX + key)}
+        own = {
+            key: value for key, value in (fixed.get("backend_options") or {}).items() if self._is_for(backend, _PREFIX + key)
+        }
         return {**fixed, "backend_options": own} if "backend_options" in fixed else dict(fixed)
 
     def without_defaults(self, options: RunOptions) -> RunOptions:

@@ -134,7 +134,7 @@ class Trials:
         return self._accuracy.violation(trial.user_attrs.get(CHOICE, ""))
 
     def _trials(self) -> list[Any]:
-        """All trials but those that were not carried out: waiting ones, repeated combinations, and those of a killed process."""
+        """All trials but those that were not carried out: waiting and repeated ones, and those of a killed process."""
         state = self._optuna.trial.TrialState
         every = self._study.get_trials(deepcopy=False)
         return [trial for trial in every if trial.state not in (state.WAITING, state.FAIL) or WHY in trial.user_attrs]

