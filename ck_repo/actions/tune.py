@@ -36,8 +36,8 @@ _TRIALS, _PAIRS = 24, 5
     options=[
         Option(
             "goal",
-            "`throughput` (samples/s), `latency` (of a query) or `server` (queries/s within the latency bound); two, of which "
-            "the second may be `accuracy`, give the front of both",
+            "`throughput` (samples/s), `latency` (of a query) or `server` (queries/s within the latency bound); with two "
+            "goals, of which the second may be `accuracy`, the Pareto front of both",
             value="throughput,latency",
         ),
         Option(

@@ -1,4 +1,4 @@
-"""What `ck tune` searches without being told: the backends that run the model here, and models of its network in other precisions."""
+"""What `ck tune` searches by default: the backends that run the model here, and other precisions of its network."""
 
 from __future__ import annotations
 

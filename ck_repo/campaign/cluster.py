@@ -138,7 +138,7 @@ class Cluster:
 
 @contextmanager
 def connected(session: Session, place: Place, name: str = "", *, every: bool = False) -> Iterator[Cluster]:
-    """A cluster: one of this machine's for the time of the body, or a scheduler elsewhere.
+    """A cluster: a local one for the duration of the block, or an existing scheduler.
 
     Parameters
     ----------
@@ -221,7 +221,7 @@ def _bracketed(address: str) -> str:
 
 
 def _await_workers(scheduler: Any, links: Sequence[Link]) -> None:
-    """Wait until every host has a worker; those whose worker ends, or does not come, are warned of."""
+    """Wait until every host has a worker; warn about hosts whose worker ends or does not connect."""
     missing = list(links)
     until = time.monotonic() + _PATIENCE
     while missing and time.monotonic() < until:
@@ -242,7 +242,7 @@ def _minor(version: str) -> str:
 
 
 def ready_machines(cluster: Cluster) -> list[Machine]:
-    """The machines that can be used; waits for the first worker, and warns of clocks that are off.
+    """The machines that can be used; waits for the first worker, and warns about wrong clocks.
 
     Raises
     ------
@@ -263,7 +263,7 @@ def ready_machines(cluster: Cluster) -> list[Machine]:
 
 
 def usable(machines: Sequence[Machine]) -> list[Machine]:
-    """The machines that have this version of ck; warns of clocks and Pythons that differ."""
+    """The machines that have this version of ck; warns about clocks and Python versions that differ."""
     found = []
     for machine in machines:
         if machine.about["version"] != __version__:

@@ -59,7 +59,7 @@ def confirm(
     pairs: int,
     seconds: float,
 ) -> Verdict:
-    """Measure the winner and the default choice by turns, the order changing with every pair.
+    """Measure the winner and the default choice in turns, in alternating order.
 
     Runs that an earlier call made of the same two under the same conditions are not repeated.
 

@@ -53,13 +53,13 @@ def distribute(
 ) -> Outcome:
     """Make the remaining runs of a campaign on a cluster.
 
-    A machine makes one run at a time, whatever the number of its workers. A run whose worker dies is made again, three times at
-    most. Each experiment comes home as it is, under its own UID.
+    A machine makes one run at a time, whatever the number of its workers. A run whose worker dies is repeated, at most three
+    times. Each experiment is transferred without changes, with its own UID.
 
     Parameters
     ----------
     venv_file
-        What each machine makes its venv from; None for the venv that a machine has, or makes by itself.
+        The file from which each machine creates its venv; if None, a machine uses its own venv or creates one.
     """
     with campaign.running():
         machines = ready_machines(cluster)
@@ -113,7 +113,7 @@ class _Running:
         self._asked_at, self._addresses_then = -_LOOK, dict[str, str]()
 
     def run(self, machines: Sequence[Machine]) -> str:
-        """Start runs until none is left, or the time is over; return the final state."""
+        """Start runs until none remain or the time is up; return the final state."""
         state = COMPLETE
         self._workers = dict.fromkeys(self._cluster.asked, "")
         self._workers |= {name: machine.name for machine in machines for name in machine.workers}
@@ -126,7 +126,8 @@ class _Running:
                     if not self._under_way:
                         if not self._has_usable():
                             raise ClusterError(
-                                "every machine is left out", hint="the warnings say why; then the same command continues"
+                                "every machine was skipped",
+                                hint="the warnings give the reasons; fix them and run the same command to continue",
                             )
                         if state != COMPLETE or not self._queue.counts()[1] or self._has_waited():
                             return state if state != COMPLETE or not self._queue.counts()[1] else GONE
@@ -173,7 +174,7 @@ class _Running:
         return self._addresses_then
 
     def _has_venv(self, machine: str, address: str, file: VenvFile) -> bool:
-        """Whether a machine has the campaign's venv; it is begun to be made if not."""
+        """Whether a machine has the campaign's venv; if not, its creation is started."""
         if machine not in self._making:
             made: Future[None] = Future()
             self._making[machine] = made
@@ -207,7 +208,7 @@ class _Running:
         return now - self._idle_since > _AWAY
 
     def _hand_out(self, present: Mapping[str, str]) -> bool:
-        """Start runs on idle machines; return False if the time is over."""
+        """Start runs on idle machines; return False if the time is up."""
         busy = {machine for _, machine, _ in self._under_way.values()}
         self._waiting.keep(present)
         unready = busy | self._waiting.resting()

@@ -34,7 +34,7 @@ class Work:
     task
         Its argument for a part: the index, and how many parts there are.
     take
-        Brings home what a worker has made: its answer, the index and the worker's address; returns why it cannot be used.
+        Fetches the result of a worker, given its answer, the index and the worker's address; returns why it cannot be used.
     """
 
     name: str
@@ -51,7 +51,7 @@ class PartsOnMachines:
     count
         How many parts; 0 for one a machine.
     venv_file
-        What each machine makes its venv from; None for the venv that a machine has, or makes by itself.
+        The file from which each machine creates its venv; if None, a machine uses its own venv or creates one.
     """
 
     def __init__(self, session: Session, cluster: Cluster, count: int = 0, venv_file: VenvFile | None = None) -> None:
@@ -118,7 +118,7 @@ class PartsOnMachines:
             try:
                 send_venv(self._cluster, name, address, file, trust=self._session.trust)
             except CKError as error:
-                progress.warn(f"{name} is left out: {error}")
+                progress.warn(f"{name} is skipped: {error}")
                 return ""
             return name
 

@@ -166,7 +166,7 @@ class Queue:
             self._drop(place)
 
     def given_back(self, job: Job) -> None:
-        """Handle a run that did not take place: it has to be made again."""
+        """Handle a run that did not take place: it has to be repeated."""
         self._under_way.discard((job.cell.key, job.machine))
         self._waiting.appendleft(job)
 

@@ -36,8 +36,8 @@ class Space:
     runs
         The backends that run a model, by the value of the axis `model`. A model that is not listed is tried with all.
     takes
-        The options that a backend has, with their defaults. Options of others are omitted from its trials; a backend that is not
-        listed gets all.
+        The options that a backend has, with their defaults. Options of others are omitted from its trials; a backend that is
+        not listed gets all.
     """
 
     common: Mapping[str, tuple[Any, ...]]

@@ -26,7 +26,7 @@ class Study(Trials):
     Parameters
     ----------
     folder
-        The campaign's. A study that is there is continued: trials that a killed process left running are made again.
+        The campaign's. An existing study is continued: trials that a killed process left running are repeated.
     goals
         With two, Optuna searches the front of both.
     conditions
@@ -142,7 +142,7 @@ class Study(Trials):
         trial.set_user_attr("experiments", list(experiments))
         trial.set_user_attr("values", dict(values))
         trial.set_user_attr(CHOICE, choice)
-        # for Optuna's sampler, which then avoids what is above 0; Optuna does not change it later, so it is that of today's --keep
+        # Optuna's sampler avoids what is above 0. It cannot be changed later, so another --keep does not affect the suggestions
         if self._bounded and hasattr(trial, "set_constraint"):
             trial.set_constraint("accuracy", self._accuracy.violation(choice) or 0.0)
         self._study.tell(trial, list(figures))

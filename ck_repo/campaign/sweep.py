@@ -128,7 +128,7 @@ def begin(
 def _note_recorded(
     queue: Queue, campaign: Campaign, planned: Sequence[Planned], recorded: Recorded, *, elsewhere: bool
 ) -> None:
-    """Tell the queue what is recorded already, and which cells cannot run."""
+    """Enter recorded runs into the queue, and cells that cannot run."""
     for row in planned:
         if row.plan is None:
             queue.impossible(row.cell, row.why)
@@ -158,7 +158,7 @@ def _run(
     settled: Settled,
     repository: str,
 ) -> bool:
-    """Make one run; return False if the time for all runs is over."""
+    """Make one run; return False if the time for all runs is up."""
     started = time.monotonic()
     limit = min((each for each in (limits.run, left) if each is not None), default=None)
     names = {"uid": campaign.entry.uid, "alias": campaign.entry.alias}

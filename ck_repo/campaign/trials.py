@@ -151,7 +151,7 @@ class Trials:
 
 
 def read_trials(folder: Path, meta: Mapping[str, Any], goals: Sequence[Goal]) -> Trials | None:
-    """The trials of a campaign that may be under way, which is not changed.
+    """The trials of a campaign, which may be in progress and is not changed.
 
     Parameters
     ----------

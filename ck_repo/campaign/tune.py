@@ -312,7 +312,7 @@ class Tuning:
         update_entry(self._campaign.entry, kept)
 
     def _settings(self, goal: Goal, verdict: Verdict) -> dict[str, object]:
-        """What a run gets: the settings of the winner if it is faster, otherwise of the default choice; and their conditions."""
+        """What a run uses: the settings of the winner if it is faster, otherwise the default choice; with their conditions."""
         cell = self._cell(goal, verdict.values if verdict.beats else self._first)
         plan = prepare(self._session, self._program, cell.options)
         return {"options": settings_of(cell, plan), "conditions": conditions_of(plan)}

@@ -10,7 +10,7 @@ from ck_repo.table import pair_lines
 
 
 def verdict_lines(meta: Mapping[str, Any]) -> list[str]:
-    """What the meta of a campaign of kind `tune` says; without a verdict that it has none yet."""
+    """The verdict in the meta of a campaign of kind `tune`, or that there is none yet."""
     verdicts = meta.get("verdicts")
     if not isinstance(verdicts, Mapping) or not verdicts:
         return ["no settings are confirmed yet: the command that began the search continues it"]

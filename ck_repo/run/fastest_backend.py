@@ -126,7 +126,7 @@ def fastest_backend(session: Session, program: Entry, options: RunOptions) -> Ru
     Raises
     ------
     CKError
-        If the default backend fails; another one that fails is left out, with a message.
+        If the default backend fails; another one that fails is skipped with a message.
     """
     found = candidates(session, program, options)
     if backend := kept_backend(found, options):
@@ -142,10 +142,10 @@ def fastest_backend(session: Session, program: Entry, options: RunOptions) -> Ru
         try:
             row = _measured(session, program, options, name)
         except CKError as error:
-            progress.say(f"backend {name} is left out: {error.what}")
+            progress.say(f"backend {name} is excluded: {error.what}")
             continue
         if abs(row.mAP - base.mAP) > SAME:
-            progress.say(f"backend {name} is left out: its mAP differs by more than {SAME:g} from that of {base.backend}")
+            progress.say(f"backend {name} is excluded: its mAP differs by more than {SAME:g} from that of {base.backend}")
             continue
         rated[name] = row.rate
     close = [name for name, rate in rated.items() if rate * _CLOSE >= max(rated.values())]
@@ -196,7 +196,7 @@ def _measured(session: Session, program: Entry, options: RunOptions, backend: st
 
 
 def _subject(found: Candidates, options: RunOptions) -> dict[str, object]:
-    """What has to be the same for a choice to be used again."""
+    """The values that have to be the same for a choice to be used again."""
     plans = {
         name: {key: [choice.key, choice.version] for key, choice in plan.choices.items() if key != DATASET}
         for name, plan in found.plans.items()

@@ -1,4 +1,4 @@
-"""The layout (sessions, threads, batch) that an earlier run measured, kept for the next run of the same things."""
+"""The layout (sessions, threads, batch) that an earlier run measured, kept for the next run with the same configuration."""
 
 from __future__ import annotations
 

@@ -62,20 +62,12 @@ def build_spec(plan: RunPlan, installed: Mapping[str, Installed]) -> Spec:
             preprocessed=_preprocessed(base, parts),
             inside=parts.inside,
         ),
-        device=options.device,
-        scenario=options.scenario,
         modes=options.modes,
-        count=options.count,
-        batch_size=options.batch_size,
-        threads=options.threads,
-        sessions=options.sessions,
-        processes=options.processes,
-        official=options.official,
         loadgen=settings,
         cache=tools_root() / ".cache" / "preprocessed",
-        reference_faults=options.reference_faults,
         loadgen_built=built,
         calibration=plan.calibration,
+        **{each.name: getattr(options, each.name) for each in OPTIONS},
     )
 
 

@@ -101,7 +101,7 @@ def test_killed_script_leaves_no_partial_install(
     gate.open.set()
     assert visible() == []
 
-    server.give("/go", whole(b"go on"))
+    server.give("/go", whole(b"now"))
     answer = start(*INSTALL, "--trust").answer()
     assert answer["return"] == 0, answer
     assert Path(answer["env"]["file"]).read_text() == "half and half"

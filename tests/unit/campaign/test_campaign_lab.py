@@ -38,7 +38,7 @@ def begin(lab: Lab, *words: str) -> subprocess.Popen[bytes]:
 
 
 def test_wrong_clock_is_warning_and_machine_with_full_disk_is_skipped(ck: Callable[..., Any], log: Path, lab: Lab) -> None:
-    """The machine whose disk is full fails every run at once: without being left out it would fail all cells."""
+    """The machine whose disk is full fails every run at once: if it were not skipped, all cells would fail."""
     if not _FAKETIME or not can_mount():
         pytest.skip("needs libfaketime and unshare, to mount a small disk")
     lab.worker("late", LD_PRELOAD=_FAKETIME, FAKETIME="-300s", DONT_FAKE_MONOTONIC="1")
@@ -179,7 +179,7 @@ def test_cell_that_kills_every_worker_is_dropped(
 
 
 def test_campaign_continues_after_scheduler_was_killed(ck: Callable[..., Any], log: Path, lab: Lab, ck_home: Path) -> None:
-    """The command goes on with the new scheduler, or ends after a minute without one and is continued by the same command."""
+    """The command continues with the new scheduler, or ends after a minute without one, and the same command continues it."""
     gate = ck_home / "gate"
     lab.worker("one", before=("sh", "-c", _AGAIN, "sh"), TOY_WAITS_FOR=str(gate))
     await_workers(lab, "one")

@@ -113,7 +113,7 @@ def test_usable_hosts_make_runs_and_others_are_named(
     assert "stranger is skipped: it refuses the user or the key" in done.err
     assert "unknown-key is skipped: " in done.err
     assert "nowhere is skipped: there is no host of that name" in done.err
-    assert "without is skipped: /no/such/python is not there" in done.err
+    assert "without is skipped: /no/such/python does not exist" in done.err
     assert "old is skipped: " in done.err
     assert "is Python 3.8 there, and ck needs 3.10 or later" in done.err
     assert "without-ck is skipped: " in done.err

@@ -1,4 +1,4 @@
-"""A sweep: what is run, in which order, what is skipped, and how it goes on after a stop."""
+"""A sweep: which cells are run, in which order, which are skipped, and how it continues after a stop."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ def _wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> 
 def test_stopped_sweep_continues(
     number: signal.Signals, ck: Callable[..., Any], log: Path, ck_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed in its second run: the first is not repeated, the second is made again, nothing is counted twice."""
+    """Killed in its second run: the first is not repeated, the second is repeated, nothing is counted twice."""
     words = ("--over.batch_size=1,4,8", "--repetitions=2", "--name=mine")
     gate = ck_home / "gate"
     sweep(ck, "--over.batch_size=1", "--name=first")

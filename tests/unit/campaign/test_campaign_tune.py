@@ -129,7 +129,7 @@ def a_study(folder: Path, space: Space, *goals: str, conditions: str = "here", a
 
 
 def test_slow_trials_of_two_goals_are_stopped_early(tmp_path: Path) -> None:
-    """A trial is stopped if it is slower than the median in both goals, and goes on if it is better in one."""
+    """A trial is stopped if it is slower than the median in both goals, and continues if it is better in one."""
     study = a_study(tmp_path, Space({"threads": (1, 2)}), "throughput", "latency")
     for number in range(8):
         trial, values = study.ask()

@@ -113,7 +113,7 @@ def test_file_is_received_in_parts_and_verified(ck_home: Path) -> None:
     damaged = b"x" + content[101:]
     assert receive(digest, 100, damaged) == len(content)
     answer = make_venv_of_file("bundle", digest, trust=False)
-    assert "was damaged on its way" in answer["error"]
+    assert "was damaged during the transfer" in answer["error"]
     assert receive(digest, 0, content) == len(content)
     assert make_venv_of_file("bundle", digest, trust=False) == {}
     assert bytes_there("bundle", digest) == -1
@@ -132,10 +132,10 @@ def test_venv_of_file_is_only_used_by_its_campaign(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--cluster=local", "--bundle=b", "--lock=l"), "each say what the venv is made of"),
+        (("--cluster=local", "--bundle=b", "--lock=l"), "--bundle= and --lock= exclude each other"),
         (("--bundle=b",), "is for the machines of a cluster"),
-        (("--cluster=local", "--bundle=b", "--venv=mine"), "each say which venv the runs use"),
-        (("--cluster=local", "--lock=none.json"), "none.json is not there"),
+        (("--cluster=local", "--bundle=b", "--venv=mine"), "--bundle= and --venv= exclude each other"),
+        (("--cluster=local", "--lock=none.json"), "none.json does not exist"),
     ],
 )
 def test_invalid_options_are_refused(ck: Callable[..., Any], program: Entry, words: tuple[str, ...], message: str) -> None:

@@ -107,7 +107,7 @@ def test_grid_cell_boxes() -> None:
     rows = decoded(model, [0], [frame_of(model, 64, 64)], boxes, scores, scores, None, OutputCheck(model))[0]
     assert rows[0, 1:5].tolist() == pytest.approx([-4 / 64, -4 / 64, 4 / 64, 4 / 64])
     assert rows[70, 1:5].tolist() == pytest.approx([(20 - 4) / 64, (40 - 16) / 64, (20 + 4) / 64, (40 + 16) / 64])
-    with pytest.raises(HarnessError, match="83 boxes an image: not one for each cell of grids on an input of 64 × 64"):
+    with pytest.raises(HarnessError, match="83 boxes for an image: not one for each cell of grids on an input of 64 × 64"):
         decoded(model, [0], [frame_of(model, 64, 64)], boxes[:, 1:], scores[:, 1:], scores[:, 1:], None, OutputCheck(model))
 
 

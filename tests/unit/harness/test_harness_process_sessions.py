@@ -19,7 +19,7 @@ from object_detection.annotations import read_images  # noqa: E402
 from object_detection.asked import Board  # noqa: E402
 from object_detection.image_cache import ImageCache  # noqa: E402
 from object_detection.layouts import Layout  # noqa: E402
-from object_detection.processes.team import ProcessTeam, dealt  # noqa: E402
+from object_detection.processes.team import ProcessTeam, distributed  # noqa: E402
 from object_detection.spec import read_spec  # noqa: E402
 from object_detection.sut.library import SampleLibrary  # noqa: E402
 from object_detection.sut.sessions import Seat, Sessions  # noqa: E402
@@ -48,7 +48,7 @@ def test_sessions_are_dealt_evenly(processes: int) -> None:
     """To few NUMA nodes and devices each: made-up ones."""
     places = [(0, 1), (0, 1), (2, 3), (2, 3)] * 2
     seats = [Seat(number, places[number], f"cuda:{number % 2}") for number in range(8)]
-    parts = dealt(seats, processes)
+    parts = distributed(seats, processes)
     assert sorted(seat.number for part in parts for seat in part) == list(range(8))
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
     if processes == 2:

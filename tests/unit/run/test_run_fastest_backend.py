@@ -30,8 +30,8 @@ def test_fastest_backend_of_the_same_accuracy_runs(ck: Callable[..., Any], progr
         add_backend(program, name)
     done = ck(*RUN, "--out=json")
     assert backend_of(done) == "quick"
-    assert "backend wrong is left out: its mAP differs by more than 0.001 from that of toy" in done.err
-    assert "backend broken is left out" in done.err
+    assert "backend wrong is excluded: its mAP differs by more than 0.001 from that of toy" in done.err
+    assert "backend broken is excluded" in done.err
     assert "backend quick: the fastest, 3.00 times the speed of toy" in done.err
     experiments = json.loads(ck("ls", "experiment", "--out=json").out)["lst"]
     assert len(experiments) == 1  # measurements leave no experiment
