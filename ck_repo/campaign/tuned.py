@@ -143,8 +143,8 @@ def _of_machine(session: Session, program: Entry, options: RunOptions) -> Iterat
         except CKError as error:
             progress.warn(f"{entry.cid} is skipped: {error.what}")
             continue
-        kept = meta.get("settings")
-        goal = next((name for name in kept or () if name in GOALS and GOALS[name].scenario == options.scenario), "")
+        kept = meta.get("settings") or {}
+        goal = next((name for name in kept if name in GOALS and GOALS[name].scenario == options.scenario), "")
         if not goal or campaign.definition.machine != same_machine() or not _is_for(campaign, program, options):
             continue
         row, verdict, fixed = kept[goal], meta["verdicts"][goal], cell_of(campaign.definition.matrix.fixed, {}).options
