@@ -27,13 +27,19 @@ def conditions_of(plan: RunPlan) -> dict[str, list[str]]:
     dict
         Name and value (a version, or a digest), by the dependency that they belong to.
     """
-    framework = {normalised(name) for name in plan.framework}
+    files = {key: choice for key, choice in plan.choices.items() if not isinstance(choice, PythonPackage)}
+    python = {choice.variant.python_package for choice in plan.choices.values() if isinstance(choice, PythonPackage)}
+    wanted = {normalised(name) for name in (*plan.framework, *python)}
     packages = plan.venv.packages if plan.venv else {}
     found = {
         "program": [plan.program.entry.alias, plan.program.digest],
         "backend": ["backend", plan.backend],
-        **{f"package {name}": [name, version] for name, version in packages.items() if name in framework},
-        **{key: [choice.label, _version(choice)] for key, choice in plan.choices.items()},
+        **{f"package {name}": [name, version] for name, version in packages.items() if name in wanted},
+        **{
+            key: [choice.label, _digest(choice)]
+            for key, choice in plan.choices.items()
+            if not isinstance(choice, PythonPackage)
+        },
     }
     if plan.options.device == "cuda":
         for number, (gpu, driver) in enumerate(nvidia_gpus("name", "driver_version")):
@@ -43,10 +49,8 @@ def conditions_of(plan: RunPlan) -> dict[str, list[str]]:
     return found
 
 
-def _version(choice: Choice) -> str:
-    """What identifies a component's content: the version of a Python package, otherwise a digest."""
-    if isinstance(choice, PythonPackage):
-        return choice.version
+def _digest(choice: Choice) -> str:
+    """What identifies the content of a component."""
     if isinstance(choice, RegisteredFile):  # the same file may be registered with another interface
         return of_value([choice.key, dict(choice.model)])
     return choice.key
@@ -64,7 +68,7 @@ def changes(before: Mapping[str, Sequence[str]], now: Mapping[str, Sequence[str]
 def _change(old: Sequence[str] | None, new: Sequence[str] | None) -> str:
     if old is None or new is None:
         name, _ = old or new or ("", "")
-        return f"{name} is {'new' if old is None else 'not used any more'}"
+        return f"{name} is {'new' if old is None else 'not there any more'}"
     if old[0] != new[0]:
         return f"{old[0]} is now {new[0]}"
     if max(len(old[1]), len(new[1])) > _LONGEST:
