@@ -35,11 +35,7 @@ def conditions_of(plan: RunPlan) -> dict[str, list[str]]:
         "program": [plan.program.entry.alias, plan.program.digest],
         "backend": ["backend", plan.backend],
         **{f"package {name}": [name, version] for name, version in packages.items() if name in wanted},
-        **{
-            key: [choice.label, _digest(choice)]
-            for key, choice in plan.choices.items()
-            if not isinstance(choice, PythonPackage)
-        },
+        **{key: [choice.label, _digest(choice)] for key, choice in files.items()},
     }
     if plan.options.device == "cuda":
         for number, (gpu, driver) in enumerate(nvidia_gpus("name", "driver_version")):
