@@ -90,7 +90,7 @@ class Space:
         return {**fixed, "backend_options": own} if "backend_options" in fixed else dict(fixed)
 
     def without_defaults(self, options: RunOptions) -> RunOptions:
-        """The same options, where options of the backend that have their default value are left out."""
+        """The same options, where options of the backend that have their default value are omitted."""
         usual = self.takes.get(options.backend or self.default_backend, {})
         own = {name: value for name, value in options.backend_options.items() if value != usual.get(name)}
         return options.with_values({"backend_options": own})

@@ -141,7 +141,7 @@ def test_slow_trials_of_two_goals_are_stopped_early(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("goal", "slow", "fast"), [("throughput", 11.0, 16.0), ("latency", 16.0, 11.0)])
 def test_slow_trials_of_one_goal_are_stopped_early(goal: str, slow: float, fast: float, tmp_path: Path) -> None:
-    """After six trials one is stopped if its short run is worse than the median of theirs, 13.5; a faster one goes on."""
+    """After six trials one is stopped if its short run is worse than the median of theirs, 13.5; a faster one continues."""
     study = a_study(tmp_path, Space({"threads": tuple(range(1, 40))}), goal)
     for number in range(8):
         trial, values = study.ask()
