@@ -14,8 +14,8 @@ from ck_repo.store.search import load
 from ck_repo.store.writing import create_entry, update_entry
 
 # batch b, threads t: 10·t·(1 + b/10) samples/s, mAP 0.5 of the plain model and 0.4, at twice the speed, of the fast one;
-# Server answers in 5 ms up to that rate. The backend `quick` is three times as fast, `wrong` has another mAP, `broken` fails.
-# A backend with the option `boost` is twice as fast with it, `lossy` four times with a mAP of 0.4
+# Server answers in 5 ms up to that rate. The backend `quick` is three times as fast, `similar` 8 % faster, `wrong` has another
+# mAP, `broken` fails. A backend with the option `boost` is twice as fast with it
 HARNESS = """
 import json, os, sys, time
 from pathlib import Path
@@ -25,10 +25,9 @@ part = spec.get("part")
 part_text = f" part {part['index']}" if part else ""
 batch, threads = spec["batch_size"] or 1, spec["threads"] or 1
 fast, backend = spec["model"]["name"] == "toy-fast", spec["model"]["backend"]
-rate = 10.0 * threads * (1 + batch / 10) * (2 if fast else 1) * {"quick": 3, "wrong": 9}.get(backend, 1)
-options = spec.get("backend_options") or {}
-lossy = options.get("lossy") == "yes"
-rate *= (2 if options.get("boost") == "yes" else 1) * (4 if lossy else 1) * float(os.environ.get("TOY_SPEED", "1"))
+rate = 10.0 * threads * (1 + batch / 10) * (2 if fast else 1) * {"quick": 3, "similar": 1.08, "wrong": 9}.get(backend, 1)
+boosted = (spec.get("backend_options") or {}).get("boost") == "yes"
+rate *= (2 if boosted else 1) * float(os.environ.get("TOY_SPEED", "1"))
 log = os.environ.get("TOY_LOG")
 if log:
     with open(log, "a") as file:
@@ -70,7 +69,7 @@ if part:
     Path("accuracy/mlperf_log_accuracy.json").write_text("[]")
     Path("part.json").write_text(json.dumps(part))
 elif "accuracy" in spec["modes"]:
-    results["accuracy"] = {"mAP": 0.4 if fast or lossy or backend == "wrong" else 0.5}
+    results["accuracy"] = {"mAP": 0.4 if fast or backend == "wrong" else 0.5}
     if "answers" in spec:
         results["accuracy"]["images"] = sum((Path(each) / "part.json").exists() for each in spec["answers"])
 if "performance" in spec["modes"]:

@@ -89,7 +89,35 @@ def open_campaign(
     ConflictError
         If a campaign of that name has another definition.
     """
-    alias = name or f"{kind}-{definition.digest[:8]}"
+    if found := find_campaign(session, definition, kind=kind, name=name, repository=repository):
+        return found
+    meta = {
+        "tags": [MODULE, kind],
+        "version": _VERSION,
+        "kind": kind,
+        "definition": definition.as_data(),
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        **(more or {}),
+    }
+    alias = name or _usual_name(definition, kind)
+    return read_campaign(create_entry(session.repositories.writable(repository), MODULE, alias, meta))
+
+
+def _usual_name(definition: Definition, kind: str) -> str:
+    return f"{kind}-{definition.digest[:8]}"
+
+
+def find_campaign(
+    session: Session, definition: Definition, *, kind: str = SWEEP, name: str = "", repository: str = ""
+) -> Campaign | None:
+    """The campaign that `open_campaign` continues; None if it makes a new entry.
+
+    Raises
+    ------
+    ConflictError
+        If a campaign of that name has another definition.
+    """
+    alias = name or _usual_name(definition, kind)
     for entry in find(session.repositories, MODULE, alias):
         if entry.alias != alias or (repository and entry.repository != repository):
             continue
@@ -100,15 +128,7 @@ def open_campaign(
                 hint=f"{_other_machine(campaign, definition)}choose another name with --name=; recorded runs are not repeated",
             )
         return campaign
-    meta = {
-        "tags": [MODULE, kind],
-        "version": _VERSION,
-        "kind": kind,
-        "definition": definition.as_data(),
-        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        **(more or {}),
-    }
-    return read_campaign(create_entry(session.repositories.writable(repository), MODULE, alias, meta))
+    return None
 
 
 def _other_machine(campaign: Campaign, wanted: Definition) -> str:

@@ -16,6 +16,7 @@ from ck_repo.campaign.cluster import Cluster, ClusterError, Machine, ready_machi
 from ck_repo.campaign.definition import Limits
 from ck_repo.campaign.estimate import Estimates
 from ck_repo.campaign.journal import STOPPED, Event, Journal
+from ck_repo.campaign.machine_packages import reported_packages
 from ck_repo.campaign.optional import optional
 from ck_repo.campaign.planning import plan_cells
 from ck_repo.campaign.queue import Job, Queue
@@ -64,8 +65,12 @@ def distribute(
     with campaign.running():
         machines = ready_machines(cluster)
         progress.say(f"machines: {', '.join(machine.name for machine in machines)}")
-        recorded = Recorded(session, venv_file.lock if venv_file else None)
         planned = plan_cells(session, program, campaign.cells())
+        if venv_file:
+            recorded = Recorded(session, venv_file.lock)
+        else:
+            there = reported_packages(cluster, machines, {row.cell.options.venv for row in planned})
+            recorded = Recorded(session, there=there)
         each = tuple(machine.name for machine in machines) if campaign.definition.each_machine else ()
         journal = campaign.journal
         queue = begin(campaign, limits, planned, recorded, each, elsewhere=True, journal=journal)
@@ -215,7 +220,7 @@ class _Running:
         free = {name: address for name, address in present.items() if name not in unready}
         waiting: list[Job] = []
         in_time = True
-        while free and (job := self._queue.next()):
+        while free and (job := self._queue.next(free)):
             left = None if self._limits.total is None else self._limits.total - (time.monotonic() - self._begun)
             if left is not None and left < self._estimates.seconds(job.options):
                 waiting.append(job)

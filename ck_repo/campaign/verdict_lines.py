@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ck_repo.campaign.goal import GOALS, Goal
+from ck_repo.run.options import RunOptions
 from ck_repo.table import pair_lines
 
 
@@ -48,7 +49,8 @@ def _one(goal: Goal, verdict: Mapping[str, Any]) -> list[str]:
     settings = [(str(name).removeprefix("backend_options."), shown(value)) for name, value in (verdict["values"] or {}).items()]
     interval = verdict.get("interval")
     between = "" if interval is None else f" (95 % interval {interval[0]:.3f} – {interval[1]:.3f})"
-    run = "`ck run --tuned`" if goal.scenario == "offline" else f"`ck run --tuned --scenario={goal.scenario}`"
+    named = "" if goal.scenario == RunOptions().scenario else f" --scenario={goal.scenario}"
+    run = f"`ck run --tuned{named}`"
     return [
         f"goal: {goal.name}, {goal.scenario}",
         *pair_lines(settings),

@@ -123,7 +123,7 @@ def _of_trace(content: bytes, _path: Path) -> Queries | None:
         return None
     return Queries(
         query=[row.query for row in rows],
-        sample=[row.index for row in rows],
+        sample=[row.sample for row in rows],
         start_ns=[round(row.due_us * 1e3) for row in rows],
         issue_ns=[row.issued_ns for row in rows],
         latency_ns=[row.completed_ns for row in rows],

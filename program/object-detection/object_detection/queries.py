@@ -57,7 +57,7 @@ def write_queries(folder: Path, *, keep: bool) -> None:
         "version": 1,
         "began": began,
         "query": [row.query for row in rows],
-        "sample": [row.index for row in rows],
+        "sample": [row.sample for row in rows],
         "start_us": [round(row.due_us, 3) for row in rows],
         "issue_ns": [row.issued_ns for row in rows],
         "latency_ns": [row.completed_ns for row in rows],

@@ -84,6 +84,17 @@ def test_machine_makes_venv_from_bundle_without_network(
     assert len(made_runs(log)) == 2
 
 
+def test_dry_run_counts_runs_and_downloads_by_the_bundle(ck: Callable[..., Any], program: Entry, ck_home: Path) -> None:
+    """The run here had no `ballast`, which the bundle has."""
+    assert ck("sweep", "program:toy-bench", "--trust", "--over.batch_size=1").code == 0
+    assert ck(*SWEEP, "--dry-run").json["runs"] == 1
+    bundle = written_bundle(ck_home / "b.zip")
+    found = ck(*SWEEP, f"--bundle={bundle}", "--dry-run").json
+    assert (found["runs"], found["downloads"], found["python_packages"]) == (2, [], [])
+    assert found["bundle"] == {"path": str(bundle), "size": bundle.stat().st_size}
+    assert "downloads: none; each machine gets b.zip" in ck(*SWEEP[:2], *SWEEP[3:], f"--bundle={bundle}", "--dry-run").out
+
+
 def test_unusable_bundle_is_an_error(
     ck: Callable[..., Any], program: Entry, ck_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from ck_repo.rounds.round import load_round, round_names
+
 ROOT = Path(__file__).parents[3]
 ENGINE = ROOT / "ck_repo"
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -56,19 +58,33 @@ def test_layers_import_only_layers_below_them(layer: str) -> None:
     assert wrong == []
 
 
-def test_rooms_are_on_fewer_than_fifteen_floors() -> None:
-    """A room is one floor above the highest room that it imports."""
-    known = rooms()
-    floors: dict[str, int] = {}
-    for room in reversed(known):  # a room's imports are below it
+def test_chain_of_layers_is_shorter_than_fifteen() -> None:
+    """A layer's level is one above the highest layer that it imports."""
+    known = layers()
+    levels: dict[str, int] = {}
+    for layer in reversed(known):  # a layer's imports are below it
         below = {
             module.split(".")[1]
-            for path in (ENGINE / room).rglob("*.py")
+            for path in (ENGINE / layer).rglob("*.py")
             for module in imported(path)
             if module.startswith("ck_repo.") and module.split(".")[1] in known
         }
-        floors[room] = 1 + max((floors[name] for name in below - {room}), default=0)
-    assert max(floors.values()) < 15
+        levels[layer] = 1 + max((levels[name] for name in below - {layer}), default=0)
+    assert max(levels.values()) < 15
+
+
+def test_engine_compares_no_names_of_scenarios() -> None:
+    every = [scenario for name in round_names() for scenario in load_round(name).scenarios().values()]
+    names = {name for scenario in every for name in (scenario.key, scenario.name)}
+    comparing = [
+        f"{path.relative_to(ROOT)}:{part.lineno}"
+        for path in sorted(ENGINE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Compare | ast.MatchValue)
+        for part in ast.walk(node)
+        if isinstance(part, ast.Constant) and part.value in names
+    ]
+    assert comparing == []
 
 
 def test_child_processes_start_in_one_file() -> None:

@@ -179,7 +179,7 @@ class TracedSample(NamedTuple):
 
     Attributes
     ----------
-    number, query, index
+    number, query, sample
         Of the sample in the order of issue, of its query, and of the sample in the data set.
     due_us
         When its query was due, µs from the start of the test.
@@ -189,7 +189,7 @@ class TracedSample(NamedTuple):
 
     number: int
     query: int
-    index: int
+    sample: int
     due_us: float
     issued_ns: int
     completed_ns: int
@@ -198,5 +198,5 @@ class TracedSample(NamedTuple):
 def parse_trace(content: bytes) -> Iterator[TracedSample]:
     """The samples in the content of mlperf_log_trace.json, or in lines of it. The file is not valid JSON."""
     for match in _TRACED.finditer(content):
-        due, number, query, index, issued, completed = match.groups()
-        yield TracedSample(int(number), int(query), int(index), float(due), int(issued), int(completed))
+        due, number, query, sample, issued, completed = match.groups()
+        yield TracedSample(int(number), int(query), int(sample), float(due), int(issued), int(completed))

@@ -19,7 +19,7 @@ from object_detection.datasets.source import Request
 from object_detection.errors import HarnessError
 
 
-def answer(request: Mapping[str, Any]) -> dict[str, object]:
+def answer(request: Mapping[str, Any]) -> dict[str, Any]:
     """Carry out a request."""
     asked = Request.parse(request)
     try:
