@@ -125,10 +125,16 @@ def find_campaign(
         if campaign.definition.digest != definition.digest or campaign.kind != kind:
             raise ConflictError(
                 f"{entry.cid} already exists with another definition",
-                hint="choose another name with --name=; recorded runs are not repeated",
+                hint=f"{_other_machine(campaign, definition)}choose another name with --name=; recorded runs are not repeated",
             )
         return campaign
     return None
+
+
+def _other_machine(campaign: Campaign, wanted: Definition) -> str:
+    """A hint if a search of that name belongs to another machine; otherwise empty."""
+    other = campaign.definition.machine != wanted.machine
+    return "it is a search for the settings of another machine, or of other cores or memory\n" if other else ""
 
 
 def read_campaign(entry: Entry) -> Campaign:
@@ -150,8 +156,9 @@ def read_campaign(entry: Entry) -> Campaign:
     axes = row.fields("axes")
     matrix = Matrix(row.table("fixed"), {name: _values(axes, name) for name in axes.as_dict()}, exclude)
     definition = Definition(
-        row.needed("program"), matrix, row.whole("repetitions", 1) or 1, row.text("each") == "machine", row.texts("goals")
-    )
+        row.needed("program"), matrix, row.whole("repetitions", 1) or 1, row.text("each") == "machine", row.texts("goals"),
+        row.table("machine"),
+    )  # fmt: skip
     return Campaign(entry, fields.text("kind", SWEEP), definition)
 
 

@@ -36,12 +36,17 @@ def front_lines(goals: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list
 
 
 def settings_text(values: Mapping[str, Any]) -> str:
-    """Settings in a line."""
-    return ", ".join(f"{name.removeprefix('backend_options.')} {value}" for name, value in values.items())
+    """Settings in a line; what is left to ck is its default."""
+    return ", ".join(f"{name.removeprefix('backend_options.')} {shown(value)}" for name, value in values.items())
+
+
+def shown(value: Any) -> str:
+    """A value of a setting; an empty one leaves the choice to ck, or to the backend."""
+    return "default" if value == "" else str(value)
 
 
 def _one(goal: Goal, verdict: Mapping[str, Any]) -> list[str]:
-    settings = [(str(name).removeprefix("backend_options."), value) for name, value in (verdict["values"] or {}).items()]
+    settings = [(str(name).removeprefix("backend_options."), shown(value)) for name, value in (verdict["values"] or {}).items()]
     interval = verdict.get("interval")
     between = "" if interval is None else f" (95 % interval {interval[0]:.3f} – {interval[1]:.3f})"
     named = "" if goal.scenario == RunOptions().scenario else f" --scenario={goal.scenario}"
