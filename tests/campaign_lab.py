@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -10,8 +11,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cluster_machines import PATHS, copied_machine
@@ -97,6 +98,11 @@ class Lab:
         command = [*before, sys.executable, "-c", _WORKER, "worker", address, *options]
         return self._begin(command, name, {**self.machine(name), **variables})
 
+    def begin(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start a command of ck on this cluster, where the scheduler is."""
+        command = [*self.within, sys.executable, "-m", "ck_repo", *words, f"--cluster={self.address}"]
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
     def _begin(self, command: Sequence[str], name: str, variables: dict[str, str]) -> subprocess.Popen[bytes]:
         with (self.home / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
@@ -128,6 +134,15 @@ def until(condition: Callable[[], bool], process: subprocess.Popen[bytes] | None
         assert process is None or process.poll() is None, process.returncode
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a lock during the body, as another process would: that of a machine's measurements, or of a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 class Link:
