@@ -1,8 +1,8 @@
 """The harness with a framework that answers at once: ``python alone.py WHAT PAIRS SAMPLES [BATCH]``; prints JSON.
 
-WHAT is ``offline``, ``singlestream`` or ``memory``, beside LoadGen with a system under test in Python that does nothing, or
-``trace``, with LoadGen's trace and without. Each answer has 100 detections. Images have 8 × 8 pixels, as the bare sessions of
-other measurements copy their inputs, too. Runs in the venv of the benchmark.
+WHAT is ``offline``, ``singlestream`` or ``memory``, compared with LoadGen with a system under test in Python that does nothing,
+or ``trace``, with LoadGen's trace and without. Each answer has 100 detections. Images have 8 × 8 pixels, because the bare
+sessions of other measurements copy their inputs, too. Runs in the venv of the benchmark.
 """
 
 from __future__ import annotations

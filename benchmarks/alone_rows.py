@@ -34,7 +34,7 @@ def alone_rows(in_venv: Callable[..., dict[str, Any]], quick: bool) -> list[Row]
         return text, f"at most 2 %: {'met' if max(late, *shares.values()) <= 0.02 else 'MISSED'}"
 
     def offline(batch: int) -> Callable[[], tuple[str, str]]:
-        """Samples/s of one session that answers at once, beside a system under test in Python that does nothing."""
+        """Samples/s of one session that answers at once, compared with a system under test in Python that does nothing."""
 
         def measure() -> tuple[str, str]:
             found = in_venv("alone.py", "offline", pairs, samples, batch)
@@ -52,7 +52,7 @@ def alone_rows(in_venv: Callable[..., dict[str, Any]], quick: bool) -> list[Row]
         return text, f"at most 10 µs: {'met' if found['added'] <= 10 else 'MISSED'}"
 
     def memory() -> tuple[str, str]:
-        """Growth of memory during a long run, beside that of LoadGen itself."""
+        """Growth of memory during a long run, compared with that of LoadGen itself."""
         found = in_venv("alone.py", "memory", 1, samples if quick else 1_000_000)
         added = found["ours"] - found["bare"]
         text = f"{found['ours']:.1f} over {found['bare']:.1f} bytes a query"

@@ -23,7 +23,7 @@ def data_set_rows(bench: Bench) -> list[Row]:
     count = 200 if bench.quick else 5_000
 
     def registered() -> tuple[str, str]:
-        """`ck detect soft` of small images, beside a loop over their headers, which may also compute the files' digests."""
+        """`ck detect soft` of small images, compared with a loop over their headers, which may also compute digests."""
         folder = bench.scratch / "drawn"
         make_data_set(folder, count)
         loop = [sys.executable, str(_HEADERS), str(folder)]

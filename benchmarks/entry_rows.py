@@ -88,14 +88,14 @@ def entry_rows(bench: Bench) -> list[Row]:
         return bench.environment | {"CK_REPOS": str(folder)}
 
     def version() -> tuple[str, str]:
-        """`ck version` beside an interpreter that does nothing."""
+        """`ck version` compared with an interpreter that does nothing."""
         ours, bare = bench.walls(
             ([*bench.command, "version"], bench.environment), ([sys.executable, "-c", "pass"], bench.environment), times=times
         )
         return f"{ours:.3f} s (Python alone {bare:.3f} s)", f"at most 0.08 s: {'met' if ours <= 0.08 else 'MISSED'}"
 
     def search(count: int) -> Callable[[], tuple[str, str]]:
-        """Our search of `count` entries beside stock CK's of 10,000, in turns: 0.16 s is what that took on another machine."""
+        """Our search of `count` entries compared with stock CK's of 10,000, in turns; that took 0.16 s on another machine."""
 
         def measure() -> tuple[str, str]:
             commands = [([*bench.command, *_SEARCH], home(count))]
@@ -130,7 +130,7 @@ def entry_rows(bench: Bench) -> list[Row]:
         return growing(sizes, seconds)
 
     def strange_packages() -> tuple[str, str]:
-        """User CPU time of a plan beside a stranger's 10,000 packages, the median; their index is made before."""
+        """User CPU time of a plan with 10,000 packages of another repository, the median; their index is created before."""
         folder = bench.scratch / "strange"
         make_packages(folder, 10_000)
         command = [*bench.command, "run", "program:object-detection", "--dry-run"]

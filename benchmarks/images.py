@@ -1,7 +1,7 @@
-"""Pre-processing and loading beside decoding and resizing alone: ``python images.py spec.json PAIRS IMAGES``; prints JSON.
+"""Pre-processing and loading, compared with only decoding and resizing: ``images.py spec.json PAIRS IMAGES``; prints JSON.
 
 ``made`` is the cache of 300 × 300 images, made again; ``loaded`` are inputs of 1200 × 1200 floats, as LoadGen loads them for
-SSD-ResNet34. Beside each stands a plain pool of threads that decodes and resizes the same images, as floats like the
+SSD-ResNet34. Each is compared with a plain pool of threads that decodes and resizes the same images, as floats like the
 reference, and keeps nothing. They take turns, and the median of the ratios counts. Runs in the venv of the benchmark.
 """
 

@@ -1,4 +1,4 @@
-"""The results of a measurement as JSON, beside those of the last one on the same machine."""
+"""The results of a measurement as JSON, compared with those of the last one on the same machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The harness beside the reference implementation of round v1.0: the same model, images, framework and settings, in turns."""
+"""The harness compared with the reference implementation of v1.0: the same model, images, framework and settings, in turns."""
 
 from __future__ import annotations
 

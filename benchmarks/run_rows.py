@@ -49,7 +49,7 @@ def run_rows(bench: Bench) -> list[Row]:
     """Names of rows, and what measures each; see `alone_rows`. The venv of the benchmark exists."""
 
     def again() -> tuple[str, str]:
-        """The same run once more, beside the time in which LoadGen drives the model."""
+        """The same run again: the time in addition to that in which LoadGen drives the model."""
         words = ("run", "program:object-detection", *bench.model("onnxruntime"), "--time=2")
         bench.ck(*words)
         seconds, harness = [], []
@@ -65,7 +65,7 @@ def run_rows(bench: Bench) -> list[Row]:
         return text, f"at most 1.5 s: {'met' if middle <= 1.5 else 'MISSED'}"
 
     def automatic() -> tuple[str, str]:
-        """`--backend=auto` beside ONNX Runtime, Offline, in turns; the measurement that chooses is not counted."""
+        """`--backend=auto` compared with ONNX Runtime, Offline, in turns; the measurement that chooses is not counted."""
         words = ("run", "program:object-detection", *bench.model("onnxruntime")[:-1], "--mode=performance", "--time=5")
         chosen = ""
         ratios = []

@@ -5,7 +5,7 @@ answer. So what is measured is what the harness itself can drive: Python's lock 
 
 ``search`` is how long the search of a layout takes, with how many layouts, and how near to the best of all layouts it ends.
 ``offline`` is the rate of LoadGen's Offline scenario with a session of one thread on each core, over that of the frameworks.
-``server`` is the median latency of a query in Server, at an eighth of that rate, beside that of the framework alone.
+``server`` is the median latency of a query in Server, at an eighth of that rate, compared with that of the framework alone.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Scoring a log of 5,000 images with 100 detections each: ``python scoring.py WHAT ROUNDS IMAGES``; prints JSON.
 
-WHAT is ``score``, from the arrays of a log to COCO's twelve figures, beside faster-coco-eval on an array; or ``log``, reading
-the log, beside JSON and ``bytes.fromhex``. Times are of the process's CPU, which other processes disturb less. Runs in the venv
-of the benchmark.
+WHAT is ``score``, from the arrays of a log to COCO's twelve metrics, compared with faster-coco-eval on an array; or ``log``,
+reading the log, compared with JSON and ``bytes.fromhex``. Times are CPU times, which other processes affect less. Runs in the
+venv of the benchmark.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ def scoring_rows(in_venv: Callable[..., dict[str, Any]], quick: bool) -> list[Ro
     rounds, images = (1, 200) if quick else (5, 5_000)
 
     def score() -> tuple[str, str]:
-        """From a log's detections to the twelve figures, beside faster-coco-eval alone."""
+        """From a log's detections to the twelve figures, compared with faster-coco-eval alone."""
         found = in_venv("scoring.py", "score", rounds, images)
         ratio = found["ours"] / found["bare"]
         text = (
@@ -23,7 +23,7 @@ def scoring_rows(in_venv: Callable[..., dict[str, Any]], quick: bool) -> list[Ro
         return text, f"at most 1.1, figures to 1e-12: {'met' if ratio <= 1.1 and found['gap'] <= 1e-12 else 'MISSED'}"
 
     def log() -> tuple[str, str]:
-        """Reading the log, beside its JSON and its bytes alone."""
+        """Reading the log, compared with its JSON and its bytes alone."""
         found = in_venv("scoring.py", "log", rounds, images)
         ratio = found["ours"] / found["bare"]
         text = f"{found['size'] / 1e6:.0f} MB: {found['ours']:.3f} over {found['bare']:.3f} s of CPU = {ratio:.2f}"

@@ -1,4 +1,4 @@
-"""The harness beside the bare session, in one process: ``python slices.py spec.json SCENARIO PAIRS SECONDS``; prints JSON.
+"""The harness compared with the bare session, in one process: ``slices.py spec.json SCENARIO PAIRS SECONDS``; prints JSON.
 
 On a shared machine the speed of one and the same session has phases that last for seconds. So the two take turns in short
 slices, each with sessions of its own, and the median of the ratios slice by slice counts: a phase meets both halves of a pair.

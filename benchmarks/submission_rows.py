@@ -1,4 +1,4 @@
-"""Checking and importing a tree of published results, beside reading and copying its files."""
+"""Checking and importing a tree of published results, compared with reading and copying its files."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def venv_rows(bench: Bench) -> list[Row]:
         return time.perf_counter() - began
 
     def from_template() -> tuple[str, str]:
-        """`ck create venv` from the default template, beside uv's own commands for the same interpreter and packages."""
+        """`ck create venv` from the default template, compared with uv's own commands for the same interpreter and packages."""
         folder = bench.scratch / "CK/local/venv/beside-uv"
         ours = [*bench.command, "create", "venv:beside-uv", "--quiet"]
         seconds(ours)  # downloads what is not in the cache of uv

@@ -21,7 +21,7 @@ def __getattr__(name: str) -> Any:
 
     if name in ("api", "kernel"):
         return import_module(f"{__name__}.{name}")
-    # `from ck_repo import network` asks here first: rooms and modules are left to the import system, which loads less
+    # `from ck_repo import network` asks here first: the import system finds packages and modules, and loads less
     if name.startswith("__") or PathFinder.find_spec(f"{__name__}.{name}", __path__):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.kernel"), name)

@@ -1,4 +1,4 @@
-"""Progress of long steps. Any room reports it here; the command line decides how to show it."""
+"""Progress of long steps. Every layer reports it here; the command line decides how to show it."""
 
 from __future__ import annotations
 

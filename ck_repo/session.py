@@ -11,7 +11,7 @@ from ck_repo.store.repositories import Repositories
 class Session:
     """A command's repositories and permissions.
 
-    Functions of the rooms above `store` take it as their first argument. Those of `store` take the parts that they need.
+    Functions of the layers above `store` take it as their first argument. Those of `store` take the parts that they need.
 
     Attributes
     ----------

@@ -1,6 +1,6 @@
-"""What may run. Every room asks here; docs/security.md lists the guarantees.
+"""What may run. Every layer asks this module; docs/security.md lists the guarantees.
 
-What comes from elsewhere (another repository, an archive, a bundle, a lock, an experiment, a submission tree) is data: none of
+External content (another repository, an archive, a bundle, a lock, an experiment, a submission tree) is data: none of
 it runs without ``--trust``. Trusted are the components of this package, and the locks that this machine wrote.
 """
 
@@ -12,9 +12,6 @@ from pathlib import Path
 from ck_repo.errors import UntrustedError
 from ck_repo.store.digest import of_file
 from ck_repo.store.folders import is_ours, is_users, repos_root
-
-# kinds of soft entries whose files are read and never run
-_DATA = frozenset({"coco", "openimages", "voc", "yolo", "onnx", "tflite", "tensorflow", "pytorch"})
 
 
 def may_run(entry: Path, trusted: bool) -> bool:
@@ -77,20 +74,22 @@ def require_local_file(entry: Path, url: str, path: Path | None, trusted: bool) 
     )
 
 
-def require_data(kind: str, label: str) -> None:
+def require_data(kind: str, label: str, data_kinds: Collection[str]) -> None:
     """Refuse to register files from an archive that would be run: archives may only contain models and data sets.
 
     Parameters
     ----------
     kind
         What the soft entry detects.
+    data_kinds
+        The kinds whose files are read and never run.
 
     Raises
     ------
     UntrustedError
         If files of that kind are run.
     """
-    if kind not in _DATA:
+    if kind not in data_kinds:
         raise UntrustedError(
             f"refused to register {label} from an archive: files of the kind {kind} are run, and archives may only hold models "
             "and data sets",

@@ -18,12 +18,12 @@ _INTRODUCTION = """# Commands
 - `--out=json` prints exactly one JSON object, `{"return": 0, …}` or `{"return": N, "error": …}`, and the exit status is N. Everything
   else goes to stderr.
 - Prompts appear only if stdin is a terminal and `--quiet` is not given.
-- On a terminal, tables are as wide as it: long cells continue on the next line. Elsewhere each row is one line.
+- On a terminal, tables are folded to its width: long cells continue on the next line. Elsewhere each entry is one line.
 - The actions on entries (`ls`, `search`, `find`, `load`, `info`, `uid`, `cid`, `cd`, `list_files`, `list_tags`, `add`, `update`, `rm`,
-  `cp`, `mv`, `ren`, `zip`, `unzip`) work on every module, your own too.
+  `cp`, `mv`, `ren`, `zip`, `unzip`) work on every module, including your own.
 - [from-ck.md](from-ck.md) explains CK's commands.
 
-Exit statuses: 0 success, 1 bug in ck, 2 invalid command, 3 invalid file of a user, 4 conflicting options or a taken name, 5 a download
+Exit statuses: 0 success, 1 bug in ck, 2 invalid command, 3 invalid user file, 4 conflicting options or a taken name, 5 a download
 or an archive failed verification, 6 an installation failed, 7 the benchmark failed, 8 storage failure, 9 unexpected file or folder, 10 verification failed, 16 not found, 130 interrupted.
 """
 
@@ -41,7 +41,7 @@ def page() -> str:
             heading = f"### ck {row.name} {module}".rstrip()
             parts.append(f"{heading}\n\n```\n" + "\n".join(_without_common(pages.of_action(module, row))) + "\n```\n")
     general = {row.name: row for row in catalogue.actions_of("dataset").values()}
-    parts.append("## any module\n\nActions on entries, shown with a module of your own.\n")
+    parts.append("## any module\n\nActions on entries, which work on every module.\n")
     for name, row in sorted(general.items()):
         parts.append(f"### ck {name} MODULE\n\n```\n" + "\n".join(_without_common(pages.of_action("dataset", row))) + "\n```\n")
     return "\n".join(parts)

@@ -22,7 +22,7 @@ PACKAGES = DOCS.parent / "package"
 _FRAMEWORK = {"tensorflow": "TensorFlow", "pytorch": "PyTorch", "safetensors": "PyTorch", "onnx": "ONNX"}
 _INTRODUCTION = """# The models
 
-The eleven models of the MLPerf Inference v1.0 object-detection benchmark, each a package. This page is made from the packages' data.
+The eleven models of the MLPerf Inference v1.0 object-detection benchmark, each a package. This page is generated from the packages.
 
 ```bash
 ck search package --tags=model,object-detection,mlperf
@@ -30,36 +30,36 @@ ck install package --tags=model,object-detection,mlperf,onnx,ssd-mobilenet,side.
 ck run program:object-detection --model=model-ssd-mobilenet-onnx,opset-8 --scenario=offline
 ```
 
-The run uses COCO's validation images if you registered them ([own-dataset.md](own-dataset.md)), else it downloads them, 1.1 GB. Row 7 comes in two
+The run uses COCO's validation images if you registered them ([own-dataset.md](own-dataset.md)), or downloads them (1.1 GB). Model 7 is available in two
 formats; opsets 8 and 11 are variations of one package.
 """
 _CONVERSIONS = """## In another framework
 
-`--backend=` converts a model to the framework's format, once, by the shortest chain of conversions; `ck explain
-program:object-detection --model=… --backend=…` shows it, or why there is none: the weights of SSD-ResNet34 only come from its
-`.pytorch` file, so PyTorch and TensorFlow start from `model-ssd-resnet34-pytorch`, or TensorFlow from its own graph; the demo model
+`--backend=` converts a model to the framework's format once, through the shortest chain of conversions; `ck explain
+program:object-detection --model=… --backend=…` shows the chain, or why there is none. The weights of SSD-ResNet34 can only be extracted from its
+`.pytorch` file, so use `model-ssd-resnet34-pytorch` for PyTorch and TensorFlow, or TensorFlow's own graph; the demo model
 runs in ONNX Runtime and OpenVINO. `ck install package --tags=… --format=onnx` only creates the converted file. A
 conversion is a package, too: its result is keyed by the digests of the source, of the recipe and of the code that it runs, and the
 versions of the tools are recorded.
 """
-_REMARKS = """- Weights of an SSD-MobileNet v1 are extracted from ONNX and TensorFlow by the names of the graph's nodes, for any depth multiplier,
-  including ranges of 8-bit activations. SSD-ResNet34's come from the `.pytorch` file.
-- `.pytorch` files are pickles of modules. They are read by a restricted interpreter that only supports names, numbers and containers:
-  nothing in them is imported or run, and files that try to are refused. Names and shapes of the weights are compared with the network.
+_REMARKS = """- Weights of an SSD-MobileNet v1 are extracted from ONNX and TensorFlow graphs by the names of the nodes, for any depth multiplier,
+  including the ranges of 8-bit activations. Those of SSD-ResNet34 are read from the `.pytorch` file.
+- `.pytorch` files are pickles of modules. A restricted interpreter reads them, which only supports names, numbers and containers:
+  it imports and runs nothing, and refuses files that need more. Names and shapes of the weights are compared with the network.
 - 8-bit arithmetic in PyTorch is simulated: values are rounded to the 256 steps in the graph. In ONNX it is QuantizeLinear and
   DequantizeLinear, which ONNX Runtime computes in integers.
 """
 _MEASURED = """## Measurements
 
 The official files cannot be published here. The measurements use one set of real weights, a published SSD-MobileNet v1 of depth 0.75, on
-79 images of COCO val2017, by pycocotools (`tests/end_to_end/test_models.py`); the v1.0.1 reference harness gives 0.23982 and 0.23871
+79 images of COCO val2017, scored with pycocotools (`tests/end_to_end/test_models.py`); the v1.0.1 reference harness gives 0.23982 and 0.23871
 for the two ONNX files.
 """
 _FAULTS = """## Errors of the reference
 
-The v1.0 reference harness cuts the scores of the ONNX SSD-ResNet34 at 0.5 (its own mAP of 0.20 needs 0.05), scores its contiguous classes
-without mapping them back unless an option is set, and skips the 48 images without annotations for PyTorch. All three are fixed here;
-`ck run … --reference-faults` reproduces them, for comparison with old logs, and the results record it.
+The v1.0 reference harness discards scores of the ONNX SSD-ResNet34 below 0.5 (its own mAP of 0.20 needs 0.05), scores its contiguous classes
+without mapping them back unless an option is set, and skips the 48 images without annotations for PyTorch. All three errors are fixed here;
+`ck run … --reference-faults` reproduces them for comparison with old logs, and the results record this.
 """
 
 
@@ -96,7 +96,7 @@ def page() -> str:
             [str(model["row"]), title, _FRAMEWORK[model["format"]], model["precision"], str(model.get("opset", "")),
              f"{model['expected_mAP']:g}", "", model["profile"], cut, str(model["max_batch"] or "any"), f"`{name}`", model["source"]]
         )  # fmt: skip
-    header = ["row", "model", "framework", "precision", "opset", "expected mAP", "measured mAP", "profile", "scores", "batch",
+    header = ["#", "model", "framework", "precision", "opset", "expected mAP", "measured mAP", "profile", "scores", "batch",
               "package (`--model=`)", "source"]  # fmt: skip
     ways = [
         [f"`{row.conversion.source}`", f"`{row.conversion.target}`", f"`{row.entry.alias}`", text_of(row)]
@@ -113,9 +113,9 @@ def page() -> str:
         [
             _INTRODUCTION,
             table(header, models),
-            "A measured value is missing if the official file was not available; see below for the other measurements.\n",
+            "Values are missing for official files that were not available; see below for the other measurements.\n",
             _CONVERSIONS,
-            table(["backend", "runs", "is the usual one of"], runs),
+            table(["backend", "runs", "default for"], runs),
             table(["from", "to", "package", ""], ways),
             _REMARKS,
             _MEASURED,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -17,3 +18,14 @@ def bare_venv(folder: Path) -> Path:
     (folder / "pyvenv.cfg").write_text(f"home = {base.parent}\ninclude-system-site-packages = false\n")
     (folder / "bin" / "python").symlink_to(base)
     return folder / "bin" / "python"
+
+
+def put_package(folder: Path, name: str, version: str) -> None:
+    """Have a package without files in the environment `folder`, instead of any other version of it."""
+    site = folder / "lib" / MINOR / "site-packages"
+    for old in site.glob(f"{name}-*.dist-info"):
+        shutil.rmtree(old)
+    info = site / f"{name}-{version}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (info / "RECORD").write_text("")

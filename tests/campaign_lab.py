@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cluster_machines import PATHS, copied_machine
+from patience import PATIENCE
+from patience import until as until
+from ports import free_port
 
 from ck_repo.campaign.certificates import certificates, worker_words
 from ck_repo.session import Session
 
-WAIT = 300.0  # s; only reached by what hangs
+WAIT = PATIENCE
+# Dask ends a connection over which nothing has come through for 30 s; here only tests may end one
+_DASK = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": f"{PATIENCE}s"}
 # libfaketime, which a worker may use, shifts the end of time.sleep as if it were a time of day; it does not affect select
 _WORKER = """
 import select, sys, time
@@ -46,7 +48,7 @@ class Lab:
         self.home, self.host, self.within = home, host, within
         self.words = worker_words(certificates(Session()))
         self.processes: list[subprocess.Popen[bytes]] = []
-        self.port = 0
+        self.port = free_port()
 
     @property
     def address(self) -> str:
@@ -54,14 +56,13 @@ class Lab:
         return f"tls://{self.host}:{self.port}"
 
     def scheduler(self) -> subprocess.Popen[bytes]:
-        """Start the scheduler; a second one has the port of the first."""
+        """Start the scheduler; a second one has the same port."""
         file = self.home / "scheduler.json"
         file.unlink(missing_ok=True)
         words = ["--protocol", "tls", "--host", self.host, "--port", str(self.port), "--scheduler-file", str(file)]
         command = [*self.within, sys.executable, "-m", "dask", "scheduler", *words, "--no-dashboard", *self.words]
         process = self._begin(command, "scheduler", {})
         until(lambda: file.exists() and bool(file.read_text()), process)
-        self.port = int(json.loads(file.read_text())["address"].rpartition(":")[2])
         return process
 
     def machine(self, name: str) -> dict[str, str]:
@@ -104,9 +105,10 @@ class Lab:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def _begin(self, command: Sequence[str], name: str, variables: dict[str, str]) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "PYTHONPATH": PATHS, **_DASK, **variables}
         with (self.home / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                command, env={**os.environ, "PYTHONPATH": PATHS, **variables}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
         self.processes.append(process)
@@ -127,15 +129,6 @@ def can_mount() -> bool:
     return subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True).returncode == 0
 
 
-def until(condition: Callable[[], bool], process: subprocess.Popen[bytes] | None = None) -> None:
-    """Wait for a condition while a process runs."""
-    end = time.monotonic() + WAIT
-    while not condition():
-        assert process is None or process.poll() is None, process.returncode
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 @contextmanager
 def held(path: Path) -> Iterator[None]:
     """Hold a lock during the body, as another process would: that of a machine's measurements, or of a file."""
@@ -149,8 +142,7 @@ class Link:
     """A link to a local port that can be cut; a separate process forwards everything."""
 
     def __init__(self, port: int) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = int(free.getsockname()[1])
+        self.port = free_port()
         self._command = [sys.executable, "-c", _PASS_ON, str(self.port), str(port)]
         self.restore()
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jo
     signal.signal(signal.SIGINT, signal.default_int_handler)
 for variable in refused(os.environ):  # such as UV_PYTHON, which nox sets: commands would report that they do not pass it on
     del os.environ[variable]
+with suppress(ImportError):  # few tests need it
+    from hypothesis import HealthCheck, settings
+
+    # the same examples in every run: `nox -s fuzz` looks for new ones
+    settings.register_profile("slow machine", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("slow machine")
 
 
 _SKIPPED: set[Path] = set()

@@ -19,6 +19,16 @@ TFLITE_BOXES = tuple((row / 4, column / 4, row / 4 + 0.2, column / 4 + 0.2) for 
 TFLITE_SCORES = tuple((0.9 - number / 20, 0.05) for number in range(len(TFLITE_BOXES)))
 _METADATA = "labels.txt"
 
+# a network in OpenVINO's format, without weights
+OPENVINO_NET = """<net name="m" version="11"><layers>
+<layer id="0" name="images" type="Parameter"><data shape="1,3,64,64" element_type="f32"/>
+<output><port id="0" precision="FP32" names="images"><dim>1</dim><dim>3</dim><dim>64</dim><dim>64</dim></port></output></layer>
+<layer id="1" name="head" type="Relu"><output>
+<port id="1" precision="FP32" names="b,a"><dim>-1</dim><dim>7</dim></port></output></layer>
+<layer id="2" name="end" type="Result"><input><port id="0"/></input></layer>
+</layers><edges><edge from-layer="0" from-port="0" to-layer="1" to-port="0"/>
+<edge from-layer="1" from-port="1" to-layer="2" to-port="0"/></edges></net>"""
+
 
 def write_onnx(path: Path, *, eight_bits: bool = False) -> Path:
     """An ONNX file with the interface of ``coco-300``: fixed boxes, scores that depend on the image's mean colours.

@@ -299,7 +299,7 @@ def _of_performance() -> Iterator[Mutation]:
     yield row(
         "a log that is no UTF-8", _log_bytes(lambda site: "mlperf_log_detail.txt", lambda text: text + b"\xff\xfe\n"), BOTH
     )
-    yield row("a log cut short", _log_bytes(lambda site: site.log, lambda text: text[: len(text) // 2]), BOTH)
+    yield row("a truncated log", _log_bytes(lambda site: site.log, lambda text: text[: len(text) // 2]), BOTH)
     yield row("a broken line", _log_bytes(lambda site: site.log, lambda text: text + b":::MLLOG {\n"), json_lines(BOTH))
     yield row("a line of the system", _log_bytes(lambda site: site.log, lambda text: text + b"hello\n"), NEITHER)
     yield row("CRLF", _log_bytes(lambda site: site.log, lambda text: text.replace(b"\n", b"\r\n")), NEITHER)
@@ -629,7 +629,7 @@ def _of_power() -> Iterator[Mutation]:
     yield row(
         "a server.json without timezone", _bytes(lambda site: site.power / "power/server.json", lambda text: b"{}"), clocks
     )
-    yield row("a sample that is none", _bytes(lambda site: site.power / "run_1/spl.txt", lambda text: text + b"hello\n"))
+    yield row("a line that is not a sample", _bytes(lambda site: site.power / "run_1/spl.txt", lambda text: text + b"hello\n"))
     yield row(
         "samples in UTF-16", _bytes(lambda site: site.power / "run_1/spl.txt", lambda text: text.decode().encode("utf-16"))
     )

@@ -12,8 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-
-WAIT = 30  # s; only reached by a failing test
+from patience import PATIENCE
 
 
 class Call(BaseHTTPRequestHandler):
@@ -237,19 +236,9 @@ class Gate:
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """A server that stops with the test; it also acts as the proxy and refuses all other hosts."""
     room = Server()
-    monkeypatch.setenv("CK_DOWNLOAD_TIMEOUT", str(WAIT))  # slow answers on a busy machine are no hang
+    monkeypatch.setenv("CK_DOWNLOAD_TIMEOUT", str(PATIENCE))  # slow answers on a busy machine are no hang
     for name, value in (("https_proxy", room.url), ("no_proxy", "127.0.0.1")):
         monkeypatch.setenv(name, value)
         monkeypatch.setenv(name.upper(), value)
     yield room
     room.stop()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Poll until the condition holds, for things that other processes write."""
-    tick = threading.Event()
-    for _ in range(WAIT * 100):
-        if condition():
-            return
-        tick.wait(0.01)
-    raise AssertionError("it did not come to that")

@@ -6,7 +6,6 @@ import getpass
 import os
 import platform
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from patience import PATIENCE
+from ports import free_port
 from sshd import ENDS_WITH_US
 
 _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
@@ -24,7 +25,6 @@ NEEDS = pytest.mark.skipif(
     reason=f"not installed: {', '.join(name for name, path in _PROGRAMS.items() if not path)} "
     "(Debian's munge, slurmctld, slurmd and slurm-client)",
 )
-WAIT = 120  # s; only reached by what hangs
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def _slurm_in(folder: Path, nodes: int) -> Iterator[Path]:
 def _configuration(folder: Path, nodes: int) -> str:
     user = getpass.getuser()
     host = platform.node().partition(".")[0]
-    control, *ports = _free_ports(nodes + 1)
+    control, *ports = (free_port() for _ in range(nodes + 1))
     return "\n".join(
         [
             "ClusterName=test",
@@ -114,18 +114,10 @@ def _daemon(folder: Path, program: str, *words: str, log: str = "") -> Iterator[
     finally:
         process.terminate()
         try:
-            process.wait(WAIT)
+            process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             raise
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in taken:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in taken]
 
 
 def _idle(conf: Path) -> int:
@@ -135,7 +127,7 @@ def _idle(conf: Path) -> int:
 
 
 def _await(condition: Callable[[], bool], folder: Path) -> None:
-    until = time.monotonic() + WAIT
+    until = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < until, "\n".join(path.read_text() for path in folder.glob("*.log"))
         time.sleep(0.05)

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
+from ports import free_port
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 NEEDS = pytest.mark.skipif(
     not (SSHD and shutil.which("ssh")), reason="sshd or ssh is not installed: Debian's openssh-server and openssh-client"
 )
 ENDS_WITH_US = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []  # in case the tests are killed
-WAIT = 60  # s; only reached by what hangs
 
 
 @dataclass
@@ -56,9 +57,7 @@ def running_sshd(folder: Path) -> Iterator[Sshd]:
     for name in ("server", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
     (folder / "authorized").write_bytes((folder / "user.pub").read_bytes())
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = int(taken.getsockname()[1])
+    port = free_port()
     kind, key, *_ = (folder / "server.pub").read_text().split()
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {kind} {key}\n[localhost]:{port} {kind} {key}\n")
     settings = [
@@ -82,14 +81,14 @@ def running_sshd(folder: Path) -> Iterator[Sshd]:
         yield Sshd(folder, port)
     finally:
         process.terminate()
-        process.wait(WAIT)
+        process.wait(PATIENCE)
 
 
 def _await_banner(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     while True:
         assert process.poll() is None, log.read_text()
         try:
-            with socket.create_connection(("127.0.0.1", port), timeout=WAIT) as connection:
+            with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
                 assert connection.recv(4) == b"SSH-"
                 return
         except ConnectionRefusedError:

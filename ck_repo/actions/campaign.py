@@ -28,7 +28,7 @@ REPORT = Option("report", "write the campaign's page at the end, too, as `ck rep
 @action(
     ACTIONS,
     "ls",
-    "every campaign with its options and progress",
+    "list campaigns with their options and progress",
     example="ck ls campaign",
     options=[TAGS, REPOSITORY, *LISTING],
 )
@@ -64,7 +64,7 @@ def ls(request: Request) -> Answer:
 @action(
     ACTIONS,
     "show",
-    "a campaign's results as a table, with the Pareto front of speed and accuracy",
+    "show a campaign's results as a table, with the Pareto front of speed and accuracy",
     example="ck show campaign:sweep-1f2e3d4c",
     options=[TAGS, REPOSITORY],
 )
@@ -86,7 +86,7 @@ def show(request: Request) -> Answer:
 @action(
     ACTIONS,
     "report",
-    "a page of a campaign: table, charts with the Pareto front, machines side by side, links to the reports of its runs",
+    "write a page of a campaign: table, charts with the Pareto front, machines side by side, links to the reports of its runs",
     example="ck report campaign:sweep-1f2e3d4c --open",
     options=[
         TAGS,

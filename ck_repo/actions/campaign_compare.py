@@ -28,10 +28,10 @@ _COMPARED = ("campaign", "experiment")
     example="ck compare campaign:before campaign:after",
     usage="ck compare campaign:A [--machine=NAME] [--cell=OPTION=VALUE,…] | ck compare campaign:A campaign:B|experiment:B …",
     options=[
-        Option("machine", "the machine of the first campaign that is compared with (default: the first by name)", value="NAME"),
+        Option("machine", "the machine of the first campaign to compare with (default: the first by name)", value="NAME"),
         Option(
             "cell",
-            "with one campaign, the cell that the others are compared with (default: the first that is complete)",
+            "with one campaign, the cell to compare with (default: the first that is complete)",
             value="batch_size=1,threads=2",
         ),
         Option("all", "also show equal settings", kind="flag"),
@@ -87,17 +87,16 @@ def _entries(request: Request) -> list[Entry]:
 
 
 def _side(session: Session, entry: Entry) -> Side:
-    from ck_repo.actions.experiment import ours
     from ck_repo.campaign.campaign import TUNE, read_campaign
     from ck_repo.campaign.comparison import Side
     from ck_repo.campaign.matrix import Cell
     from ck_repo.campaign.recorded import campaign_of
     from ck_repo.campaign.results import result_of, results
-    from ck_repo.experiments.meta import read_experiment
+    from ck_repo.experiments.meta import own_experiment, read_experiment
     from ck_repo.run.options import RunOptions
 
     if entry.module == "experiment":
-        machine = str(campaign_of(read_experiment(ours(entry, "compared"))).get("machine") or "")
+        machine = str(campaign_of(read_experiment(own_experiment(entry, "compared"))).get("machine") or "")
         return Side(entry.cid, (result_of(Cell("", {}, RunOptions()), machine, [entry]),), single=True)
     campaign = read_campaign(entry)
     if campaign.kind == TUNE:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 # module of CK: (file here, summary)
 _MODULES = {
     "repo": ("repo", "repositories of entries: pull, add, list, pack"),
-    "package": ("package", "what can be installed: models, data sets, Python packages, LoadGen"),
-    "soft": ("soft", "what can be registered: interpreters, model files, data sets"),
-    "env": ("env", "what is installed or registered, and where"),
+    "package": ("package", "installable components: models, data sets, Python packages, LoadGen"),
+    "soft": ("soft", "detectors that register interpreters, model files and data sets"),
+    "env": ("env", "installed and registered components"),
     "dataset": ("dataset", "data sets: show statistics, convert annotations"),
     "model": ("model", "detection models: show their interface"),
     "venv": ("venv", "Python environments created from a template"),
@@ -27,7 +27,7 @@ _MODULES = {
     "campaign": ("campaign", "matrices of runs and searches for settings: list, show, compare"),
     "cluster": ("cluster", "clusters for campaigns: create certificates"),
     "submission": ("submission", "submission trees: check, import, reproduce, summarize"),
-    "performance": ("performance", "the highest target that a system reaches"),
+    "performance": ("performance", "performance: search for targets, check for regressions"),
     "system": ("system", "the description of a system for a submission"),
     "result": ("result", "published results: import, list"),
     "platform": ("platform", "the machine: operating system, CPU and GPUs"),

@@ -24,7 +24,7 @@ _COLUMNS = ("data set", "format", "images", "boxes", "categories", "folder")
 @action(
     ACTIONS,
     "show",
-    "statistics of a data set: images, boxes, categories, sizes, remarks; without a name, a table of all data sets",
+    "show statistics of a data set: images, boxes, categories, sizes, remarks; without a name, a table of all data sets",
     example="ck show dataset:mine",
     options=[TAGS],
 )

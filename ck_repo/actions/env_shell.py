@@ -135,7 +135,7 @@ _SET = [
     Option("bat_file", "the file to append the lines to (default: print them)", value="FILE"),
     Option("bat_new", "replace the file instead of appending", kind="flag"),
     Option("print", "print the selected components", kind="flag"),
-    without_effect("local", "accepted, no effect: only components on this machine are used"),
+    without_effect("local", "only components on this machine are used"),
     VENV,
     _SHELL,
 ]

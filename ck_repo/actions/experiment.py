@@ -159,17 +159,6 @@ def _recorded(entry: Entry) -> str:
         return ""
 
 
-def ours(entry: Entry, verb: str) -> Entry:
-    """An experiment recorded by this package; one of stock CK, or with wrong types, is refused."""
-    from ck_repo.experiments.meta import read_meta
-    from ck_repo.stock.experiment import refuse_stock_experiment
-
-    meta = entry.meta()
-    refuse_stock_experiment(entry, meta, verb)
-    read_meta(meta, entry.path / META)
-    return entry
-
-
 @action(
     ACTIONS,
     "list_points",
@@ -210,10 +199,11 @@ def list_points(request: Request) -> Answer:
 )
 def replay(request: Request) -> Answer:
     """Replay an experiment."""
+    from ck_repo.experiments.meta import own_experiment
     from ck_repo.reproduce import replay as replaying
     from ck_repo.reproduce.verdict import USUAL, Tolerances, verdict_lines
 
-    entry = ours(one(request), "replayed")
+    entry = own_experiment(one(request), "replayed")
     if request.flag("dry_run"):
         foreseen = replaying.foresee(request.session, entry)
         return Answer({**row_of(entry), **foreseen.as_data()}, foreseen.lines())
@@ -260,7 +250,7 @@ def compare(request: Request) -> Answer:
     """Compare experiments."""
     from ck_repo.experiments.compare import beside_published, side_by_side
     from ck_repo.experiments.figures import figures
-    from ck_repo.experiments.meta import read_experiment
+    from ck_repo.experiments.meta import own_experiment, read_experiment
     from ck_repo.experiments.round_subject import differences
     from ck_repo.rounds.round import load_round
     from ck_repo.store.search import load
@@ -274,7 +264,7 @@ def compare(request: Request) -> Answer:
         if row.entry and row.module != "experiment":
             raise UsageError(f"{row.text} is not an experiment")
         entries.append(load(request.session.repositories, "experiment", row.entry or row.module, row.repository))
-    entries = [ours(entry, "compared") for entry in entries]
+    entries = [own_experiment(entry, "compared") for entry in entries]
     if request.flag("published"):
         if len(entries) > 1:
             raise UsageError("--published compares a single experiment with published results", hint="give one experiment")
@@ -320,7 +310,7 @@ def compare(request: Request) -> Answer:
         OVERWRITE,
         Option(
             "artifacts",
-            "`yes`: models and data sets whose licence permits redistribution; `all`: every one, at your own responsibility",
+            "`yes`: models and data sets whose licence permits redistribution; `all`: all of them, at your own responsibility",
             choices=("yes", "no", "all"),
             value="yes",
         ),

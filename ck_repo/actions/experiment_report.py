@@ -27,7 +27,7 @@ OPEN = Option("open", "open the page in the browser", kind="flag")
 @action(
     ACTIONS,
     "report",
-    "write a page with charts and pictures of an experiment, or compare several",
+    "write a page with charts and images of an experiment, or compare several",
     example="ck report experiment:mlperf-result1 --open",
     usage="ck report experiment:A [experiment:B …] [--output=FILE] | ck report --all [--output=FOLDER]",
     options=[

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from ck_repo.campaign.venv_file import VenvFile
 
 VENV_FILES = (
-    Option("bundle", "a bundle that machines of the cluster make the venv from, without the network", value="FILE"),
-    Option("lock", "a lock that machines of the cluster make the venv from", value="FILE"),
+    Option("bundle", "a bundle from which machines of the cluster create the venv, without the network", value="FILE"),
+    Option("lock", "a lock from which machines of the cluster create the venv", value="FILE"),
 )
 
 
@@ -34,12 +34,12 @@ def given_venv_file(request: Request, *, cluster: bool, venv: bool) -> VenvFile 
     if not given:
         return None
     if len(given) > 1:
-        raise UsageError("--bundle= and --lock= each say what the venv is made of", hint="give one of them")
+        raise UsageError("--bundle= and --lock= exclude each other", hint="omit one of them")
     if not cluster:
         raise UsageError(
             f"--{given[0]}= is for the machines of a cluster",
-            hint=f"name them with --cluster=; here, `ck create venv:NAME --{given[0]}=FILE` makes a venv for --venv=NAME",
+            hint=f"name them with --cluster=; or create a venv for --venv=NAME: `ck create venv:NAME --{given[0]}=FILE`",
         )
     if venv:
-        raise UsageError(f"--{given[0]}= and --venv= each say which venv the runs use", hint="give one of them")
+        raise UsageError(f"--{given[0]}= and --venv= exclude each other", hint="omit one of them")
     return read_venv_file(given[0], Path(request.text(given[0])))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ACTIONS: Actions = {}
 VENV = Option("venv", "the venv to use (default: the active one, else mlperf-inference)", value="NAME")
-DRY_RUN = Option("dry-run", "show what would be done, and do nothing", kind="flag")
+DRY_RUN = Option("dry-run", "show what would be done without doing it", kind="flag")
 TRUST = Option("trust", "allow programs of other repositories' recipes to run", kind="flag")
 _VERSION = Option("version", "a version or a range as in PEP 440", value='">=1.17,<2"')
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _MAXIMUM = 1000
 IN_PARTS = (
     Option("cluster", "for a prepared data set: machines that prepare it in parts", value="ssh:hosts.yaml"),
-    Option("shards", "into how many parts (default: one a machine)", value="N"),
+    Option("shards", "number of parts (default: one for each machine)", value="N"),
     Option("certificates", "the name of the cluster's certificates, of `ck create cluster:NAME`", value="NAME"),
     *VENV_FILES,
 )

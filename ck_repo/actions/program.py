@@ -30,8 +30,8 @@ _OF_CK = {
     "skip_print_timers": "results are printed as a table",
     "skip_clean_after": "every run has its own folder",
     "return_error_if_external_fail": "a run that fails is always an error",
-    "skip_stat_analysis": "`ck replay experiment` judges repetitions",
-    "process_multi_keys": "`ck replay experiment` judges repetitions",
+    "skip_stat_analysis": "`ck replay experiment` compares repetitions",
+    "process_multi_keys": "`ck replay experiment` compares repetitions",
 }
 _NOT_OF_AUDITS = (
     "shards",
@@ -59,19 +59,19 @@ _OPTIONS = [
     Option("no_record", "print the results without recording an experiment", kind="flag"),
     Option("record_repo", "the repository to record in (default local)", value="NAME"),
     Option("tags", "further tags of the experiment", value="a,b"),
-    Option("repetitions", "run so many times, each recorded", kind="whole", minimum=1),
-    Option("cmd_key", "CK's way to say mode and scenario", value="accuracy-offline"),
-    Option("env", "CK's way to give options: CK_LOADGEN_SCENARIO, CK_BATCH_SIZE, EXTRA_OPS …", kind="nested"),
+    Option("repetitions", "number of runs, each recorded (default 1)", kind="whole", minimum=1),
+    Option("cmd_key", "CK's option for mode and scenario", value="accuracy-offline"),
+    Option("env", "CK's variables for options: CK_LOADGEN_SCENARIO, CK_BATCH_SIZE, EXTRA_OPS …", kind="nested"),
     Option("report", "write the report of the run, too, as `ck report` does", kind="flag"),
-    Option("timings", "print how long each part of the command took; experiments record it anyway", kind="flag"),
+    Option("timings", "print how long each part of the command took; experiments always record it", kind="flag"),
     Option("print_files", "files of the run folder to print at the end", value="a,b"),
     Option("shards", "divide the accuracy run: among N processes, or among the `machines` of --cluster=", value="N"),
-    Option("cluster", "machines that answer the shards, as in `ck sweep`", value="ssh:hosts.yaml"),
+    Option("cluster", "machines that process the shards, as in `ck sweep`", value="ssh:hosts.yaml"),
     Option("certificates", "the cluster whose certificates are used (default `default`)", value="NAME"),
     *VENV_FILES,
-    Option("tuned", "with the settings that `ck tune` found on this machine; given options take precedence", kind="flag"),
+    Option("tuned", "use the settings that `ck tune` found on this machine; explicit options take precedence", kind="flag"),
     DRY_RUN,
-    Option("explain", "show what would be done and why, and do nothing", kind="flag"),
+    Option("explain", "show what would be done, and why, without doing it", kind="flag"),
     TRUST,
     *(without_effect(name, why) for name, why in _OF_CK.items()),
 ]
@@ -98,7 +98,7 @@ def run(request: Request) -> Answer:
     if request.flag("no_record") and request.text("record") not in ("", "no"):
         raise UsageError("--record and --no_record exclude each other", hint="omit one of them")
     if request.flag("no_record") and request.flag("report"):
-        raise UsageError("--no_record and --report exclude each other", hint="a report is made of a recorded run")
+        raise UsageError("--no_record and --report exclude each other", hint="a report needs a recorded run")
     files = tag_list(request.text("print_files"))
     for file in files:
         check_name(file)

@@ -15,7 +15,7 @@ READINESS = (
     Option("busy", "share of the CPU time that other programs may use, from 0 to 1 (default 0.1)", kind="number", minimum=0),
     Option(
         "settle",
-        "seconds that a busy, hot or throttled machine may wait before it is left out (default 120; 0 does not check)",
+        "seconds that a busy, hot or throttled machine may wait before it is skipped (default 120; 0 does not check)",
         kind="number",
         minimum=0,
     ),

@@ -24,7 +24,7 @@ def read_shards(request: Request, options: RunOptions) -> int | None:
     Raises
     ------
     UsageError
-        If the number, or what it is to be a part of, makes no sense.
+        If the number is invalid, or the run cannot be divided.
     """
     text, cluster = request.text("shards"), request.text("cluster")
     given_venv_file(request, cluster=bool(cluster), venv=False)
@@ -42,12 +42,12 @@ def read_shards(request: Request, options: RunOptions) -> int | None:
     if "accuracy" not in options.modes:
         raise UsageError(
             "--shards= divides accuracy runs, and this is a performance run, which is never divided",
-            hint="leave it out, or add --mode=accuracy",
+            hint="omit it, or add --mode=accuracy",
         )
     if options.official and cluster:
         raise UsageError(
-            "the accuracy of an official run is that of the system that is measured: it cannot be of several machines",
-            hint="leave out --cluster=; --shards=N divides it among processes of this machine",
+            "the accuracy of an official run has to be measured on one system, not on several machines",
+            hint="omit --cluster=; --shards=N divides it among processes of this machine",
         )
     return 0 if text == _MACHINES else int(text)
 

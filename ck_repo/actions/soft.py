@@ -35,7 +35,7 @@ ACTIONS: Actions = {}
         Option("categories", "for a data set: a file with the names of its categories, one in each line", value="FILE"),
         Option("name", "a name for selecting it", value="NAME"),
         Option("dataset", "for a model: tags of its data set", value="a,b"),
-        Option("try", "for a model: run ten images, draw the detections, and print the path of the picture", kind="flag"),
+        Option("try", "for a model: run ten images, draw the detections, and print the path of the image", kind="flag"),
         VENV,
         *(Option(row.name, f"interface of a model: {row.help}", value=row.value, choices=row.choices) for row in FIELDS),
     ],

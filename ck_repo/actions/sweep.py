@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ck_repo.campaign.campaign import Campaign
     from ck_repo.campaign.definition import Definition, Limits, SweepRequest
     from ck_repo.campaign.sweep import Outcome
+    from ck_repo.campaign.venv_file import VenvFile
     from ck_repo.store.entry import Entry
 
 ACTIONS: Actions = {}
@@ -69,7 +70,6 @@ def sweep_program(request: Request) -> Answer:
     from ck_repo.campaign.distribute import distribute
     from ck_repo.campaign.sweep import sweep
     from ck_repo.report.requirements import ensure_packages
-    from ck_repo.run.pipeline import check_device
 
     program = one(request)
     wanted = read_request(request)
@@ -83,7 +83,7 @@ def sweep_program(request: Request) -> Answer:
     varied = "venv" in definition.matrix.fixed or "venv" in definition.matrix.axes
     venv_file = given_venv_file(request, cluster=place is not None, venv=varied)
     if request.flag("dry_run"):
-        return _foreseen(request, program, definition)
+        return _foreseen(request, program, definition, name, cluster=place is not None, venv_file=venv_file)
     if request.flag("report"):
         ensure_packages()  # check before the runs that the report can be written
     repository = request.text("record_repo")
@@ -94,8 +94,6 @@ def sweep_program(request: Request) -> Answer:
                 request.session, program, campaign, limits, cluster, repository=repository, venv_file=venv_file
             )
         return _outcome(request, campaign, outcome)
-    for device in {cell.options.device: cell.options for cell in definition.matrix.cells()}.values():
-        check_device(device)
     campaign = open_campaign(request.session, definition, name=name, repository=repository)
     outcome = sweep(request.session, program, campaign, limits, repository=repository)
     return _outcome(request, campaign, outcome)
@@ -156,9 +154,19 @@ def _first(*values: Any) -> Any:
     return next((value for value in values if value is not None), None)
 
 
-def _foreseen(request: Request, program: Entry, definition: Definition) -> Answer:
+def _foreseen(
+    request: Request, program: Entry, definition: Definition, name: str, *, cluster: bool, venv_file: VenvFile | None
+) -> Answer:
     """The plan of a sweep: combinations, time, downloads."""
     from ck_repo.campaign.foresee import foresee, foreseen_lines
 
-    found = foresee(request.session, program, definition)
+    found = foresee(
+        request.session,
+        program,
+        definition,
+        name=name,
+        repository=request.text("record_repo"),
+        cluster=cluster,
+        venv_file=venv_file,
+    )
     return Answer({**row_of(program), **found.as_data()}, foreseen_lines(found))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ck_repo import progress
 from ck_repo.actions.campaign import REPORT, with_page
 from ck_repo.actions.declare import Actions, Answer, Option, action
 from ck_repo.actions.entry_data import row_of
@@ -13,6 +17,10 @@ from ck_repo.actions.run_options import declared
 from ck_repo.actions.sweep import given_options
 from ck_repo.run.options import RUN_OPTIONS
 from ck_repo.table import table_lines
+
+if TYPE_CHECKING:
+    from ck_repo.campaign.alternatives import Here
+    from ck_repo.campaign.space import Space
 
 ACTIONS: Actions = {}
 _SET_BY_GOAL = ("scenario", "mode", "official", "compliance", "count", "target_qps", "samples_per_query")
@@ -28,8 +36,8 @@ _TRIALS, _PAIRS = 24, 5
     options=[
         Option(
             "goal",
-            "`throughput` (samples/s), `latency` (of a query) or `server` (queries/s within the latency bound); two, of which "
-            "the second may be `accuracy`, give the front of both",
+            "`throughput` (samples/s), `latency` (of a query) or `server` (queries/s within the latency bound); with two "
+            "goals, of which the second may be `accuracy`, the Pareto front of both",
             value="throughput,latency",
         ),
         Option(
@@ -55,6 +63,7 @@ _TRIALS, _PAIRS = 24, 5
 )
 def tune_program(request: Request) -> Answer:
     """Search for settings."""
+    from ck_repo.campaign.alternatives import Here
     from ck_repo.campaign.axes import read_axes
     from ck_repo.campaign.campaign import TUNE, open_campaign
     from ck_repo.campaign.definition import Definition
@@ -64,6 +73,7 @@ def tune_program(request: Request) -> Answer:
     from ck_repo.campaign.space import space_of
     from ck_repo.campaign.tune import Search, Tuning
     from ck_repo.campaign.verdict_lines import verdict_lines
+    from ck_repo.machine.platform import same_machine
     from ck_repo.machine.python_packages import site_packages
     from ck_repo.models.backends import read_backends
     from ck_repo.report.requirements import ensure_packages
@@ -74,36 +84,41 @@ def tune_program(request: Request) -> Answer:
     goals = read_goals(request.needed("goal", f"one of {', '.join(GOALS)}, or two: throughput,latency"))
     over, keep = read_axes(request.nested("over"), "--over"), read_keep(request.nested("keep"))
     fixed = {**given_options(request), "scenario": goals[0].scenario}
-    first = {name: values[0] for name, values in over.items()}
     matrix = Matrix(fixed, over)
-    base = cell_of(fixed, first).options
+    base = cell_of(fixed, {name: values[0] for name, values in over.items()}).options
     check_device(base)
     plan = prepare(request.session, program, base)
     backends = read_backends([program.path, *([site_packages(plan.venv.python)] if plan.venv else [])])
-    space = space_of(plan, goals, over, backends, fixed)
+    here = Here(request.session, program, base, plan)
+    found = here.alternatives(over, fixed, backends)
+    first = {name: values[0] for name, values in {**found.axes, **over}.items()}
+    reference = here.reference()
+    space = space_of(plan, goals, over, backends, fixed, found)
     trials, names = request.whole("trials") or _TRIALS, [goal.name for goal in goals]
-    searched = [(name, ", ".join(map(str, values))) for name, values in space.common.items()]
-    searched += [
-        (f"{name}: {key}", ", ".join(values)) for name, rows in space.by_backend.items() for key, values in rows.items()
-    ]
+    searched = _shown(space)
+    notes = [f"not searched: {name}: {why}" for name, why in found.left_out.items()]
+    notes.append(f"accuracy is kept relative to {_reference_text(here, reference)}")
     settling = read_settling(request)
     if request.flag("dry_run"):
         data = {**row_of(program), "goals": names, "space": dict(searched), "combinations": space.size, "trials": trials}
         head = f"{', '.join(names)}: {trials} trials among {space.size} combinations"
-        return Answer(data, [head, "", *table_lines(("searched", "values"), searched)])
+        lines = [head, "", *table_lines(("searched", "values"), searched), "", *notes]
+        return Answer({**data, "notes": notes, "left_out": dict(found.left_out)}, lines)
     optional("optuna", "tune")
     if request.flag("report"):
         ensure_packages()
+    for note in notes:
+        progress.say(note)
     name = request.text("name")
     campaign = open_campaign(
         request.session,
-        Definition(program.uid, matrix, goals=tuple(names)),
+        Definition(program.uid, matrix, goals=tuple(names), machine=same_machine()),
         kind=TUNE,
         name=name,
         more={"goals": names, "space": dict(searched)},
     )
     search = Search(trials, request.whole("repetitions") or _PAIRS, keep, request.number("time_limit"))
-    study, verdicts = Tuning(request.session, program, campaign, goals, space, first, settling).run(search)
+    study, verdicts = Tuning(request.session, program, campaign, goals, space, first, reference or {}, settling).run(search)
     data = {
         "campaign": row_of(campaign.entry),
         "goals": names,
@@ -112,3 +127,22 @@ def tune_program(request: Request) -> Answer:
         "verdicts": {name: verdict.as_data() for name, verdict in verdicts.items()},
     }
     return with_page(request, campaign, Answer(data, [f"{campaign.entry.cid}:", *verdict_lines(campaign.entry.meta())]))
+
+
+def _shown(space: Space) -> list[tuple[str, str]]:
+    """The settings of a space and their values, as text."""
+    from ck_repo.campaign.verdict_lines import shown
+
+    rows = {**space.common}
+    rows |= {f"{name}: {key}": values for name, own in space.by_backend.items() for key, values in own.items()}
+    return [(name, ", ".join(map(shown, values))) for name, values in rows.items()]
+
+
+def _reference_text(here: Here, reference: Mapping[str, Any] | None) -> str:
+    """What --keep compares with."""
+    if reference is None:
+        return "the default choice: a model of its network in 32-bit floats is not on this machine"
+    if "model" in reference:
+        return f"the model {reference['model']}, which is that of the network in 32-bit floats"
+    options = here.options.backend_options
+    return "the default choice" + (f", without {', '.join(f'--backend.{name}' for name in options)}" if options else "")

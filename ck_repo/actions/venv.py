@@ -24,7 +24,7 @@ ACTIONS: Actions = {}
 @action(
     ACTIONS,
     "create",
-    "create a venv with all components of a template; an existing one gets those that it lacks",
+    "create a venv with all components of a template, or add missing ones to an existing venv",
     example="ck create venv:mlperf-inference --template=mlperf-inference-1.0",
     options=[
         Option(
@@ -32,7 +32,7 @@ ACTIONS: Actions = {}
             "the template: NAME or REPOSITORY:NAME (default mlperf-inference-1.0; `ck ls venv.template` lists them)",
             value="NAME",
         ),
-        Option("python", "the Python to use: 3.12, >=3.10,<3.13, or a path", value="VERSION"),
+        Option("python", "the Python version to use: 3.12, >=3.10,<3.13, or a path", value="VERSION"),
         Option("lock", "create it from this lock file, instead of from a template", value="FILE"),
         Option("bundle", "create it from a bundle, without the network (`ck bundle venv`)", value="FILE"),
         Option("force", "create it again if it exists", kind="flag"),
@@ -95,7 +95,7 @@ def _recreate(request: Request) -> Answer:
 @action(
     ACTIONS,
     "lock",
-    "write a lock of the packages and components of a venv, which `ck check venv` compares with from now on",
+    "write a lock of the packages and components of a venv, with which `ck check venv` then compares it",
     example="ck lock venv:mlperf-inference --output=mlperf.lock.json",
     options=[Option("output", "the file to write (default NAME.lock.json)", value="FILE"), OVERWRITE],
 )

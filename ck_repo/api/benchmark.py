@@ -75,7 +75,7 @@ def run(
     backend_options
         Options of the backend, as --backend.KEY=VALUE: see docs/tune.md.
     calibration
-        Images to calibrate 8-bit arithmetic with: how many of the data set (default 32), a folder, or a file of names.
+        Images for calibrating 8-bit arithmetic: the first N of the data set (default 32), a folder, or a file of names.
     device
         The device to run on (default cpu).
     visible_devices
@@ -105,11 +105,11 @@ def run(
     processes
         Number of processes that the sessions are distributed over (default: by the measured rate).
     retune
-        Measure sessions, threads and batch again, though an earlier run on this machine did.
+        Measure sessions, threads and batch size again instead of using the cached result.
     official
         The durations and counts of the round's rules: 600 s in v1.0.
     counts
-        For official runs, who ensures the minimum query count: ``held`` keeps v1.0's order of samples, ``loadgen`` sets it.
+        For official runs, how the minimum query count is ensured: ``held`` by the duration, ``loadgen`` by LoadGen's setting.
     user_conf
         Read targets from this file, in v1.0's syntax (``ck find performance`` writes one).
     meter
@@ -121,9 +121,9 @@ def run(
     trace
         Record the time of every sample for reports; ``yes`` also keeps LoadGen's trace (default: if not official or long).
     profile
-        Measure where the time of a sample goes: queue, batch, framework, packing, LoadGen.
+        Measure the time of a sample by stage: queue, batch, framework, packing, LoadGen.
     scorer
-        What computes mAP: faster-coco-eval has pycocotools' figures sooner (default: it, if installed and not official).
+        The scorer of mAP: faster-coco-eval is the faster one (default: if it is installed and the run is not official).
     venv
         The venv to use (default: the active one, else mlperf-inference).
     dependency_tags

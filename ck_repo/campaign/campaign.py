@@ -89,17 +89,8 @@ def open_campaign(
     ConflictError
         If a campaign of that name has another definition.
     """
-    alias = name or f"{kind}-{definition.digest[:8]}"
-    for entry in find(session.repositories, MODULE, alias):
-        if entry.alias != alias or (repository and entry.repository != repository):
-            continue
-        campaign = read_campaign(entry)
-        if campaign.definition.digest != definition.digest or campaign.kind != kind:
-            raise ConflictError(
-                f"{entry.cid} already exists with another definition",
-                hint="choose another name with --name=; recorded runs are not repeated",
-            )
-        return campaign
+    if found := find_campaign(session, definition, kind=kind, name=name, repository=repository):
+        return found
     meta = {
         "tags": [MODULE, kind],
         "version": _VERSION,
@@ -108,7 +99,42 @@ def open_campaign(
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         **(more or {}),
     }
+    alias = name or _usual_name(definition, kind)
     return read_campaign(create_entry(session.repositories.writable(repository), MODULE, alias, meta))
+
+
+def _usual_name(definition: Definition, kind: str) -> str:
+    return f"{kind}-{definition.digest[:8]}"
+
+
+def find_campaign(
+    session: Session, definition: Definition, *, kind: str = SWEEP, name: str = "", repository: str = ""
+) -> Campaign | None:
+    """The campaign that `open_campaign` continues; None if it makes a new entry.
+
+    Raises
+    ------
+    ConflictError
+        If a campaign of that name has another definition.
+    """
+    alias = name or _usual_name(definition, kind)
+    for entry in find(session.repositories, MODULE, alias):
+        if entry.alias != alias or (repository and entry.repository != repository):
+            continue
+        campaign = read_campaign(entry)
+        if campaign.definition.digest != definition.digest or campaign.kind != kind:
+            raise ConflictError(
+                f"{entry.cid} already exists with another definition",
+                hint=f"{_other_machine(campaign, definition)}choose another name with --name=; recorded runs are not repeated",
+            )
+        return campaign
+    return None
+
+
+def _other_machine(campaign: Campaign, wanted: Definition) -> str:
+    """A hint if a search of that name belongs to another machine; otherwise empty."""
+    other = campaign.definition.machine != wanted.machine
+    return "it is a search for the settings of another machine, or of other cores or memory\n" if other else ""
 
 
 def read_campaign(entry: Entry) -> Campaign:
@@ -130,8 +156,9 @@ def read_campaign(entry: Entry) -> Campaign:
     axes = row.fields("axes")
     matrix = Matrix(row.table("fixed"), {name: _values(axes, name) for name in axes.as_dict()}, exclude)
     definition = Definition(
-        row.needed("program"), matrix, row.whole("repetitions", 1) or 1, row.text("each") == "machine", row.texts("goals")
-    )
+        row.needed("program"), matrix, row.whole("repetitions", 1) or 1, row.text("each") == "machine", row.texts("goals"),
+        row.table("machine"),
+    )  # fmt: skip
     return Campaign(entry, fields.text("kind", SWEEP), definition)
 
 

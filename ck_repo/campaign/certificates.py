@@ -20,7 +20,7 @@ from ck_repo.store.writing import create_entry
 MODULE = "cluster"
 NAME = "default"
 AUTHORITY, CERTIFICATE, KEY = "ca.pem", "certificate.pem", "key.pem"
-# where Dask's HTTP server listens, which cannot be left out, and which is not encrypted: for this machine alone
+# address of Dask's HTTP server, which cannot be disabled and is not encrypted: only this machine can connect
 HTTP = "127.0.0.1:0"
 _DAYS = 825
 

@@ -37,7 +37,7 @@ _CLOCK = 60.0  # s that clocks may differ before it is worth a warning
 _LOOK = 0.1  # s between two checks of the workers
 _PATIENCE = 60.0  # s for a connection
 _FIRST_WORKER = 60.0  # s
-_HELLO = 60.0  # s for what a worker says of itself
+_ANSWER = 60.0  # s for the answer of a worker to a question
 SECOND = 1.0  # s between two checks of which workers are there
 
 
@@ -143,14 +143,14 @@ class Cluster:
         return self.is_connected() and address in self._there
 
     def submit(self, address: str, function: Any, *words: Any, **more: Any) -> Any:
-        """Have a worker call a function, when it has nothing else to do; a future for `result`."""
+        """Submit a function to a worker, which calls it when it is idle; the future is for `result`."""
         where = {"workers": [address], "allow_other_workers": False, "resources": {MEASUREMENT: 1}}
         return self.client.submit(function, *words, pure=False, **where, **more)
 
     def result(self, future: Any, address: str) -> Any:
-        """What a function that was submitted returns; waits for it, and for the transfer of what it returns.
+        """The result of a submitted function; waits for it and for its transfer.
 
-        Dask itself waits for ever for a worker that is gone, because no other worker may call the function.
+        Dask itself waits forever for a worker that is gone, because no other worker may call the function.
 
         Raises
         ------
@@ -170,7 +170,7 @@ class Cluster:
             raise LostError(f"its worker is gone ({type(error).__name__})") from None
 
     def machines(self, names: Container[str] | None = None) -> list[Machine]:
-        """The machines that workers are on now, by name; workers that cannot be used are warned of.
+        """The machines that workers are on now, by name; warns about workers that cannot be used.
 
         Parameters
         ----------
@@ -182,9 +182,9 @@ class Cluster:
         self.asked |= {str(workers[address]["name"]) for address in asked}
         found: dict[str, list[str]] = {}
         abouts: dict[str, About] = {}
-        for address, answer in sorted(self._hellos(asked).items()):
+        for address, answer in sorted(self.ask(asked, hello).items()):
             if isinstance(answer, BaseException):
-                progress.warn(f"the worker at {address} is skipped: {str(answer) or f'it did not answer within {_HELLO:g} s'}")
+                progress.warn(f"the worker at {address} is skipped: {answer}")
                 continue
             if MEASUREMENT not in (workers[address].get("resources") or {}):
                 progress.warn(f"the worker at {address} is skipped: it was started without --resources {MEASUREMENT}=1")
@@ -198,13 +198,18 @@ class Cluster:
             abouts[about.machine] = about
         return [Machine(name, tuple(names), abouts[name]) for name, names in sorted(found.items())]
 
-    def _hellos(self, addresses: Sequence[str]) -> dict[str, Any]:
-        """What workers say of themselves, or the error; each is asked by itself, so that one that is stuck delays no other."""
+    def ask(self, addresses: Sequence[str], function: Any, *words: Any) -> dict[str, Any]:
+        """The results of a function on workers, which they call even while they work, or the error, by their addresses.
+
+        Each worker is asked separately and has a minute, so that one that does not respond does not delay the others.
+        """
 
         async def ask(address: str) -> Any:
-            asking = self.client.run(hello, workers=[address], on_error="return", asynchronous=True)
+            asking = self.client.run(function, *words, workers=[address], on_error="return", asynchronous=True)
             try:
-                return (await asyncio.wait_for(asking, _HELLO))[address]
+                return (await asyncio.wait_for(asking, _ANSWER))[address]
+            except (TimeoutError, asyncio.TimeoutError):
+                return TimeoutError(f"it did not answer within {_ANSWER:g} s")
             except Exception as error:  # of connections, which Dask raises in many kinds
                 return error
 
@@ -216,7 +221,7 @@ class Cluster:
 
 @contextmanager
 def connected(session: Session, place: Place, name: str = "", *, every: bool = False) -> Iterator[Cluster]:
-    """A cluster: one of this machine's for the time of the body, or a scheduler elsewhere.
+    """A cluster: a local one for the duration of the block, or an existing scheduler.
 
     Parameters
     ----------
@@ -298,7 +303,7 @@ def _bracketed(address: str) -> str:
 
 
 def started(links: Sequence[Link], addresses: Mapping[str, str], files: Mapping[str, str]) -> list[Link]:
-    """Have workers started; hosts whose connection has ended meanwhile are warned of.
+    """Start workers; warns about hosts whose connection has ended in the meantime.
 
     Parameters
     ----------
@@ -329,7 +334,7 @@ def started(links: Sequence[Link], addresses: Mapping[str, str], files: Mapping[
 
 
 def _await_workers(scheduler: Any, links: Sequence[Link]) -> None:
-    """Wait until every host has a worker; those whose worker ends, or does not come, are warned of."""
+    """Wait until every host has a worker; warn about hosts whose worker ends or does not connect."""
     missing = list(links)
     until = time.monotonic() + _PATIENCE
     while missing and time.monotonic() < until:
@@ -350,7 +355,7 @@ def _minor(version: str) -> str:
 
 
 def ready_machines(cluster: Cluster) -> list[Machine]:
-    """The machines that can be used; waits for the first worker, and warns of clocks that are off.
+    """The machines that can be used; waits for the first worker, and warns about wrong clocks.
 
     Raises
     ------
@@ -371,7 +376,7 @@ def ready_machines(cluster: Cluster) -> list[Machine]:
 
 
 def usable(machines: Sequence[Machine]) -> list[Machine]:
-    """The machines that have this version of ck; warns of clocks and Pythons that differ."""
+    """The machines that have this version of ck; warns about clocks and Python versions that differ."""
     found = []
     for machine in machines:
         about = machine.about

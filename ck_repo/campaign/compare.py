@@ -187,7 +187,7 @@ def _values(rows: Sequence[Row]) -> dict[str, list[str]]:
     return {name: sorted(values) for name, values in found.items()}
 
 
-def _options(cell: Cell) -> dict[str, Any]:
+def _options(cell: Cell) -> dict[str, object]:
     """The options of a cell; those of the backend by ``backend_options.KEY``."""
     return flat(cell.options.as_data())
 

@@ -13,6 +13,7 @@ from ck_repo.campaign.journal import RUN, Event
 from ck_repo.campaign.matrix import Cell
 from ck_repo.campaign.measure import Measure
 from ck_repo.experiments.interval import geometric_interval
+from ck_repo.store.digest import of_value
 
 DEFAULT, WINNER = "default", "winner"
 
@@ -48,16 +49,26 @@ class Verdict:
 
 
 def confirm(
-    measure: Measure, campaign: Campaign, goal: Goal, default: Cell, winner: Cell, *, pairs: int, seconds: float
+    measure: Measure,
+    campaign: Campaign,
+    goal: Goal,
+    default: Cell,
+    winner: Cell,
+    conditions: str,
+    *,
+    pairs: int,
+    seconds: float,
 ) -> Verdict:
-    """Measure the winner and the default choice by turns, the order changing with every pair.
+    """Measure the winner and the default choice in turns, in alternating order.
 
-    Runs that an earlier call made for the same winner are not repeated.
+    Runs that an earlier call made of the same two under the same conditions are not repeated.
 
     Parameters
     ----------
     measure
         Makes a run, and returns its figure.
+    conditions
+        Digest of what the runs are made with.
     pairs
         Number of runs of each.
     seconds
@@ -73,7 +84,8 @@ def confirm(
     CKError
         If a run fails.
     """
-    known = _known(campaign, winner.key)
+    pair = of_value([conditions, goal.name, default.key, winner.key, seconds])[:12]
+    known = _known(campaign, pair)
     figures: dict[str, list[float]] = {DEFAULT: [], WINNER: []}
     options = {DEFAULT: default.options, WINNER: winner.options}
     with progress.task(f"confirming {goal.name}", pairs, "pairs") as task:
@@ -84,7 +96,7 @@ def confirm(
                     found = measure.figure(goal, options[which], seconds)
                     known[key] = found.figure
                     uid = found.record.experiment.uid
-                    campaign.journal.add([Event(RUN, f"{which}:{winner.key}", uid, number, why=repr(found.figure))])
+                    campaign.journal.add([Event(RUN, f"{which}:{pair}", uid, number, why=repr(found.figure))])
                 figures[which].append(known[key])
             task.advance_to(number)
     ratios = [goal.gain(new, old) for new, old in zip(figures[WINNER], figures[DEFAULT], strict=True)]
@@ -95,9 +107,10 @@ def confirm(
     return Verdict(winner.values, mean, geometric_interval(ratios), tuple(figures[DEFAULT]), tuple(figures[WINNER]))
 
 
-def _known(campaign: Campaign, key: str) -> dict[tuple[str, int], float]:
+def _known(campaign: Campaign, pair: str) -> dict[tuple[str, int], float]:
+    """The figures that were recorded for a pair."""
     return {
         (event.cell.partition(":")[0], event.repetition): float(event.why)
         for event in campaign.events()
-        if event.kind == RUN and event.cell.partition(":")[2] == key
+        if event.kind == RUN and event.cell.partition(":")[2] == pair
     }

@@ -53,6 +53,8 @@ class Definition:
         Whether every cell is run on each machine.
     goals
         Names of the goals of a search for settings; none for a sweep.
+    machine
+        The machine of a search, as `same_machine` describes it: its results hold for no other. Empty for a sweep.
     """
 
     program: str
@@ -60,6 +62,7 @@ class Definition:
     repetitions: int = 1
     each_machine: bool = False
     goals: tuple[str, ...] = ()
+    machine: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -70,6 +73,7 @@ class Definition:
         """As JSON, for a campaign's entry."""
         data = {"program": self.program, **self.matrix.as_data(), "repetitions": self.repetitions}
         data |= {"each": "machine"} if self.each_machine else {}
+        data |= {"machine": dict(self.machine)} if self.machine else {}
         return data | ({"goals": list(self.goals)} if self.goals else {})
 
 

@@ -14,6 +14,7 @@ from ck_repo.campaign.cluster import Cluster, LostError, ready_machines
 from ck_repo.campaign.definition import Limits
 from ck_repo.campaign.estimate import Estimates
 from ck_repo.campaign.journal import STOPPED, Event, Journal
+from ck_repo.campaign.machine_packages import reported_packages
 from ck_repo.campaign.machines import Machines, MachineVenvs
 from ck_repo.campaign.messages import OVER_TIME, UNFIT, WAITS, Failure, RunMade, RunTask, VenvSource, read_answer
 from ck_repo.campaign.optional import optional
@@ -53,19 +54,23 @@ def distribute(
 ) -> Outcome:
     """Make the remaining runs of a campaign on a cluster.
 
-    A machine makes one run at a time, whatever the number of its workers. A run whose worker dies is made again, three times at
-    most. Each experiment comes home as it is, under its own UID.
+    A machine makes one run at a time, whatever the number of its workers. A run whose worker dies is repeated, at most three
+    times. Each experiment is transferred without changes, with its own UID.
 
     Parameters
     ----------
     venv_file
-        What each machine makes its venv from; None for the venv that a machine has, or makes by itself.
+        The file from which each machine creates its venv; if None, a machine uses its own venv or creates one.
     """
     with campaign.running():
         ready = ready_machines(cluster)
         progress.say(f"machines: {', '.join(machine.name for machine in ready)}")
-        recorded = Recorded(session, venv_file.lock if venv_file else None)
         planned = plan_cells(session, program, campaign.cells())
+        if venv_file:
+            recorded = Recorded(session, venv_file.lock)
+        else:
+            there = reported_packages(cluster, ready, {row.cell.options.venv for row in planned})
+            recorded = Recorded(session, there=there)
         each = tuple(machine.name for machine in ready) if campaign.definition.each_machine else ()
         journal = campaign.journal
         queue = begin(campaign, limits, planned, recorded, each, elsewhere=True, journal=journal)
@@ -112,7 +117,7 @@ class _Running:
         self._waiting = Waiting(limits.settling.seconds, _REST)
 
     def run(self) -> str:
-        """Start runs until none is left, or the time is over; return the final state."""
+        """Start runs until none remain or the time is up; return the final state."""
         state = COMPLETE
         try:
             with progress.task("runs", sum(self._queue.counts()), "runs") as task:
@@ -159,14 +164,14 @@ class _Running:
                 self._lost(future, job, machine, "its worker is gone")
 
     def _hand_out(self, present: Mapping[str, str]) -> bool:
-        """Start runs on idle machines; return False if the time is over."""
+        """Start runs on idle machines; return False if the time is up."""
         busy = {machine for _, machine, _ in self._under_way.values()}
         self._waiting.keep(present)
         unready = busy | self._waiting.resting()
         free = {name: address for name, address in present.items() if name not in unready}
         waiting: list[Job] = []
         in_time = True
-        while free and (job := self._queue.next()):
+        while free and (job := self._queue.next(free)):
             left = self._time_left()
             if left is not None and left < self._estimates.seconds(job.options):
                 waiting.append(job)

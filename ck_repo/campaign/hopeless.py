@@ -31,7 +31,7 @@ def hopeless(first: Mapping[str, Figures], share: float) -> dict[str, str]:
     Parameters
     ----------
     first
-        The first result of each cell, by its key.
+        The first result of each cell, by its key; all of one machine.
     share
         0–1; 0 drops none.
     """

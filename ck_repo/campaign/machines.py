@@ -66,7 +66,7 @@ class Machines:
         """
         if all(name in self._skipped for name in self._of_worker.values() if name):
             reasons = "; ".join(dict.fromkeys(self._skipped.values()))
-            raise ClusterError(f"every machine is skipped: {reasons}", hint="run the command again when one can be used")
+            raise ClusterError(f"every machine was skipped: {reasons}", hint="run the command again when one can be used")
 
     def skip(self, name: str, why: str) -> None:
         """Give a machine no more work.

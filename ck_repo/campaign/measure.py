@@ -13,6 +13,7 @@ from ck_repo.contract.results import Results
 from ck_repo.errors import RunError
 from ck_repo.experiments.figures import TRIAL, figures
 from ck_repo.experiments.meta import read_experiment
+from ck_repo.rounds.round import load_round
 from ck_repo.run.options import RunOptions
 from ck_repo.run.pipeline import RunRecord
 from ck_repo.run.prepare import prepare
@@ -43,7 +44,7 @@ class Measure:
         return carry_out(self._session, self._program, job, self._campaign, tags=(TRIAL, *tags), ready=self._settled)
 
     def figure(self, goal: Goal, options: RunOptions, seconds: float) -> Measured:
-        """A goal's figure by a run of so many seconds; of the goal `server` by a search of several such runs.
+        """A goal's figure by a run of so many seconds; if queries are issued at a rate, by a search of several such runs.
 
         Raises
         ------
@@ -51,22 +52,22 @@ class Measure:
             If a run fails, or lacks the metric.
         """
         options = replace(options, mode="performance", scenario=goal.scenario, seconds=seconds)
-        if goal.name == "server":
-            return self._server(options)
+        if load_round(options.round).scenario(options.scenario).at_rate:
+            return self._highest_rate(options)
         record = self.run(options)
         value = figures(read_experiment(record.experiment)).value
         if not value:
             raise RunError("the run lacks the metric", hint=f"see {record.experiment.path}")
         return Measured(value, record)
 
-    def _server(self, options: RunOptions) -> Measured:
+    def _highest_rate(self, options: RunOptions) -> Measured:
         last: list[RunRecord] = []
 
         def run(wanted: RunOptions) -> Results:
             last[:] = [self.run(wanted)]
             return last[0].results
 
-        rules = rules_of(prepare(self._session, self._program, options)).scenario("server")
+        rules = rules_of(prepare(self._session, self._program, options)).scenario(options.scenario)
         bound = options.target_latency or rules.bound_ms
         found = find_target(replace(options, target_latency=None), rules, bound, run)
         return Measured(found.value, last[0])

@@ -45,7 +45,7 @@ def make_on_machines(
     python: Path,
     folder: Path,
 ) -> tuple[list[Path], list[Shard]]:
-    """Have the machines make the parts of a package, and bring them home.
+    """Let the machines make the parts of a package, and fetch them.
 
     Parameters
     ----------
@@ -94,18 +94,18 @@ def _bring(cluster: Cluster, address: str, answer: PartMade, folder: Path) -> st
                 while opened.tell() < about.size:
                     piece = _there(cluster, address, read_piece, name, file, opened.tell(), _PIECE)
                     if not isinstance(piece, bytes) or not piece:
-                        return f"{file} did not arrive: {piece or 'it is shorter now'}"
+                        return f"{file} was not received: {piece or 'it is shorter now'}"
                     found.update(piece)
                     opened.write(piece)
             if found.hexdigest() != about.sha256:
                 _there(cluster, address, forget_part, name)
-                return f"{file} was damaged on its way"
+                return f"{file} was damaged during the transfer"
     _there(cluster, address, forget_part, name)
     return ""
 
 
 def _there(cluster: Cluster, address: str, function: Any, *words: Any) -> Any:
-    """What a function on a worker returns, or the error if it cannot be reached."""
+    """The result of a function on a worker, or the error if it cannot be reached."""
     try:
         return cluster.client.run(function, *words, workers=[address], on_error="return")[address]
     except Exception as error:  # of connections, which Dask raises in many kinds

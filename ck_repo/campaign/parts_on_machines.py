@@ -46,7 +46,7 @@ class Work(Generic[Answer]):
     answer
         What the worker answers.
     take
-        Brings home what a worker has made: its answer, the index and the worker's address; returns why it cannot be used.
+        Fetches the result of a worker, given its answer, the index and the worker's address; returns why it cannot be used.
     """
 
     name: str
@@ -64,7 +64,7 @@ class PartsOnMachines:
     count
         How many parts; 0 for one a machine.
     venv_file
-        What each machine makes its venv from; None for the venv that a machine has, or makes by itself.
+        The file from which each machine creates its venv; if None, a machine uses its own venv or creates one.
     """
 
     def __init__(self, session: Session, cluster: Cluster, count: int = 0, venv_file: VenvFile | None = None) -> None:

@@ -12,7 +12,7 @@ from ck_repo.errors import CKError, StorageError, UntrustedError
 from ck_repo.install.source import Source, is_local, read_source
 from ck_repo.resolve.plan import Choice, NewPackage, PythonPackage, in_order
 from ck_repo.run.options import MEASURED, RunOptions
-from ck_repo.run.pipeline import make_ready
+from ck_repo.run.pipeline import check_device, make_ready
 from ck_repo.run.prepare import RunPlan, prepare
 from ck_repo.session import Session
 from ck_repo.store.entry import Entry
@@ -38,15 +38,19 @@ class Planned:
     why: str = ""
 
 
-def plan_cells(session: Session, program: Entry, cells: Sequence[Cell]) -> list[Planned]:
+def plan_cells(session: Session, program: Entry, cells: Sequence[Cell], *, here: bool = False) -> list[Planned]:
     """Plan every cell without changing anything.
+
+    Parameters
+    ----------
+    here
+        Whether the runs are made on this machine, which then has to have the device of a cell.
 
     Returns
     -------
     list of Planned
         In the order of `cells`. Cells that only differ in sessions, threads and batch share a plan; one that cannot be planned
-        has
-        the reason.
+        has the reason.
     """
     known: dict[str, Planned] = {}
     found = []
@@ -54,7 +58,7 @@ def plan_cells(session: Session, program: Entry, cells: Sequence[Cell]) -> list[
         for number, cell in enumerate(cells):
             key = repr(sorted((name, value) for name, value in cell.options.as_data().items() if name not in MEASURED))
             if key not in known:
-                known[key] = _planned(session, program, cell)
+                known[key] = _planned(session, program, cell, here=here)
             shared = known[key]
             plan = shared.plan and replace(shared.plan, options=_with_own(shared.plan, cell))
             found.append(Planned(cell, plan, shared.why))
@@ -62,8 +66,10 @@ def plan_cells(session: Session, program: Entry, cells: Sequence[Cell]) -> list[
     return found
 
 
-def _planned(session: Session, program: Entry, cell: Cell) -> Planned:
+def _planned(session: Session, program: Entry, cell: Cell, *, here: bool) -> Planned:
     try:
+        if here:
+            check_device(cell.options)
         return Planned(cell, prepare(session, program, cell.options))
     except ENDS_ALL:
         raise
@@ -77,7 +83,7 @@ def _with_own(plan: RunPlan, cell: Cell) -> RunOptions:
 
 
 def install_all(session: Session, program: Entry, planned: Sequence[Planned]) -> list[Planned]:
-    """Install the needs of all cells before measuring, and plan them again.
+    """Install the needs of all cells on this machine before measuring, and plan them again.
 
     Returns
     -------
@@ -104,7 +110,7 @@ def install_all(session: Session, program: Entry, planned: Sequence[Planned]) ->
         except CKError as error:
             progress.warn(f"{row.cell} cannot run: {error.what}")
             failed[keys] = " ".join(error.what.split())
-    again = plan_cells(session, program, [row.cell for row in planned])
+    again = plan_cells(session, program, [row.cell for row in planned], here=True)
     reasons = [
         failed.get(frozenset(choice.key for choice in row.plan.choices.values()), "") if row.plan else "" for row in planned
     ]

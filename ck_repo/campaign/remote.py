@@ -125,8 +125,8 @@ def _answer(task: ShardTask) -> dict[str, bytes]:
     for role, digest in task.contents.items():
         if plan.choices[role].key != digest:
             raise ConflictError(
-                f"{plan.choices[role].label} on {machine_name()} is not what this run has as {role}",
-                hint="install or register the same there",
+                f"{machine_name()} would use {plan.choices[role].label} as {role}, which differs from that of this run",
+                hint="install or register the same component there",
             )
     with scratch_folder(tools_root(), "shard") as folder:
         answer_shard(session, plan, AccuracyPart(task.index, task.count), folder / "shard")

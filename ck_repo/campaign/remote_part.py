@@ -1,4 +1,4 @@
-"""What a worker of a cluster does for a package that is made in parts: make one, and hand its files out piece by piece."""
+"""Functions on a worker of a cluster for a package that is made in parts: make a part, and send its files in chunks."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _choice(session: Session, venv: Venv | None, task: PartTask) -> NewPackage:
     choice = resolver.resolve(task.tags, task.version)
     if not isinstance(choice, NewPackage) or choice.key != task.key:
         raise ConflictError(
-            f"{choice.name} on {machine_name()} would be made of something else than {task.of}",
+            f"{choice.name} on {machine_name()} would have other inputs than {task.of}",
             hint="install the same version of ck-repo there, and install or register the same data set",
         )
     return choice
@@ -101,5 +101,5 @@ def _check_tools(choice: NewPackage, here: Mapping[str, str], wanted: Mapping[st
         raise ConflictError(
             f"{machine_name()} makes {choice.name} with {other[0]} {here.get(other[0]) or 'absent'}, and this machine with "
             f"{wanted[other[0]]}",
-            hint="make the venvs of one lock: --lock=FILE or --bundle=FILE",
+            hint="create the venvs from one file: --lock=FILE or --bundle=FILE",
         )

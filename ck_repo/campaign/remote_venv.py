@@ -1,4 +1,4 @@
-"""What a worker of a cluster does to have a campaign's venv: take its file in parts, verify it, and make the venv."""
+"""Functions on a worker of a cluster for a campaign's venv: receive its file in parts, verify it, and create the venv."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _ACTIVE = "CK_VENV"
 
 
 def venv_of_file(kind: str, digest: str) -> str:
-    """The name of the venv that is made of a file."""
+    """The name of the venv that is created from a file."""
     return f"{kind}-{digest[:12]}"
 
 
 def bytes_there(kind: str, digest: str) -> int:
-    """How much of the file an earlier transfer has left.
+    """How much of the file earlier transfers have received.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def bytes_there(kind: str, digest: str) -> int:
 
 
 def receive(digest: str, offset: int, content: bytes) -> int:
-    """Take a part of the file.
+    """Receive a part of the file.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def receive(digest: str, offset: int, content: bytes) -> int:
 
 
 def make_venv_of_file(kind: str, digest: str, *, trust: bool) -> dict[str, object]:
-    """Make the venv, with what its lock lists. From a bundle it is made without the network.
+    """Create the venv with the packages of its lock. With a bundle, no network is used.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def make_venv_of_file(kind: str, digest: str, *, trust: bool) -> dict[str, objec
             if (found := of_file(path)) != digest:
                 path.unlink()
                 raise MismatchError(
-                    f"the {kind} was damaged on its way to {machine_name()}: {digest} expected, {found} came",
+                    f"the {kind} was damaged during the transfer to {machine_name()}: expected SHA-256 {digest}, got {found}",
                     hint="run the command again",
                 )
             _make(kind, digest, path, Session(trust=trust))

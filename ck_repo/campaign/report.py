@@ -121,7 +121,7 @@ def _search_sections(campaign: Campaign) -> list[Section]:
         found = Table("The best settings against the default choice, by pairs of runs", columns, rows)
         sections.append(Section("verdict", "Confirmation", tables=[found]))
     try:
-        trials = read_trials(campaign.entry.path, goals)
+        trials = read_trials(campaign.entry.path, meta, goals)
     except InstallError as error:
         return [*sections, Section("search", "Search", notes=[f"The trials cannot be read: {error.what} ({error.hint})."])]
     if trials is None:

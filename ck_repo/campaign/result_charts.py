@@ -1,4 +1,4 @@
-"""Charts of a sweep's results: speed against accuracy, and the machines beside each other."""
+"""Charts of a sweep's results: speed against accuracy, and the machines side by side."""
 
 from __future__ import annotations
 

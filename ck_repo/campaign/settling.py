@@ -25,14 +25,14 @@ class Settling:
     busy
         The share of the CPU time that other programs may use, 0–1.
     seconds
-        How long it may wait; 0: its state is not looked at.
+        How long it may wait; 0: its state is not checked.
     """
 
     busy: float = BUSY
     seconds: float = SECONDS
 
     def reasons(self) -> list[str]:
-        """Why the machine is not ready; empty if it is, or is not looked at."""
+        """Why the machine is not ready; empty if it is, or is not checked."""
         return disturbances(self.busy) if self.seconds else []
 
 
@@ -41,7 +41,7 @@ class NotReadyError(CKError):
 
 
 def usual_seconds() -> float:
-    """How long a machine may wait, where the command does not say: CK_SETTLE, or 120 s.
+    """How long a machine may wait by default: CK_SETTLE, or 120 s.
 
     Raises
     ------
@@ -66,7 +66,7 @@ class Settled:
     look
         Why the machine is not ready.
     sleep, clock
-        Wait for some seconds, and a clock that goes on meanwhile.
+        A function that waits for some seconds, and a clock that advances during the wait.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Settled:
 
 
 class Waiting:
-    """The machines of a cluster that are not ready: they are asked again after a while, and left out in the end.
+    """The machines of a cluster that are not ready: they are asked again after a while, and finally skipped.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class Waiting:
         Returns
         -------
         bool
-            Whether it has waited for too long, and is left out.
+            Whether it has waited for too long, and is skipped.
         """
         self._asked[machine] = now = time.monotonic()
         if machine not in self._since:

@@ -49,7 +49,7 @@ def _take(answer: ShardAnswered, folder: Path) -> str:
     for name in FILES:
         content = answer.files[name]
         if sha256(content).hexdigest() != answer.sha256[name]:
-            return f"{name} was damaged on its way"
+            return f"{name} was damaged during the transfer"
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     return ""

@@ -34,7 +34,7 @@ class SlurmError(RunError):
 
 @contextmanager
 def slurm_workers(profile: SlurmProfile, files: Mapping[str, str], *, every: bool = False) -> Iterator[str]:
-    """A scheduler here and its workers as jobs, while the body runs: the scheduler's address. Jobs are cancelled afterwards.
+    """A scheduler here and its workers as jobs, during the block: the scheduler's address. Jobs are cancelled afterwards.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ _LINE = re.compile(r"[^\n\r]*")
 
 @dataclass(frozen=True)
 class SlurmProfile:
-    """What a campaign asks Slurm for.
+    """The resources that a campaign requests from Slurm.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class SlurmProfile:
     cores
         CPUs of a job; 1 if the whole node is asked for anyway.
     exclusive
-        Whether nobody else's job may be on the node.
+        Whether no other job may run on the node.
     directives
         Further options of sbatch.
     setup

@@ -1,4 +1,4 @@
-"""Workers that are started over ssh, by the system's own client: its configuration, agent and known hosts count."""
+"""Workers that are started over ssh, with the system's client, its configuration, agent and known hosts."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Link:
         return self.host.label
 
     def start(self, scheduler: str, files: Mapping[str, str]) -> None:
-        """Have a worker started there.
+        """Start a worker there.
 
         Parameters
         ----------
@@ -97,7 +97,7 @@ class Link:
 
 @contextmanager
 def links_to(hosts: Hosts, folder: Path) -> Iterator[list[Link]]:
-    """Connections to all hosts that can be used, while the body runs; the others are warned of.
+    """Connections to all hosts that can be used, during the block; warns about the others.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def links_to(hosts: Hosts, folder: Path) -> Iterator[list[Link]]:
             try:
                 process = stack.enter_context(conversation(command, child_environment(), file))
             except FileNotFoundError:
-                raise HostError("ssh is not installed", hint="`apt install openssh-client`, or your system's own way") from None
+                raise HostError("ssh is not installed", hint="`apt install openssh-client`, or equivalent") from None
             began.append((host, process, log))
         found = []
         until = time.monotonic() + _ANSWER
@@ -126,7 +126,7 @@ def links_to(hosts: Hosts, folder: Path) -> Iterator[list[Link]]:
 
 
 def ssh_command(host: Host, known_hosts: str = "") -> list[str]:
-    """The command that starts the far end. Nothing is asked, and an unknown host key is refused."""
+    """The command that connects to a host. It never prompts, and refuses unknown host keys."""
     settings = {
         "BatchMode": "yes",
         "StrictHostKeyChecking": "yes",
@@ -159,7 +159,7 @@ def _path(text: str) -> str:
 
 
 def _hello(host: Host, process: Process, log: Path, until: float) -> HostAbout:
-    """What a host says of itself, if it can be used."""
+    """The properties that a host reports, if it can be used."""
     assert process.stdout is not None
     line = b""
     while not line.endswith(b"\n"):
@@ -204,7 +204,7 @@ _REASONS = (
     (r"ck: version (?P<version>\S+)", "it has ck-repo {version}, and this is {ours}", "install the same version there"),
     (r"No module named '?(?P<module>dask|distributed)", "ck-repo there has no Dask",
      "`{python} -m pip install 'ck-repo[cluster]'` there"),
-    (r"not found|No such file or directory", "{python} is not there: {last}",
+    (r"not found|No such file or directory", "{python} does not exist: {last}",
      "name the interpreter that has ck-repo as `python` in the file of hosts"),
 )  # fmt: skip
 

@@ -48,13 +48,13 @@ class Host:
 
     @property
     def label(self) -> str:
-        """What messages call it, and the name of its worker."""
+        """Its name in messages, and the name of its worker."""
         return self.name or self.host
 
 
 @dataclass(frozen=True)
 class Hosts:
-    """What the file says.
+    """The content of the file.
 
     Attributes
     ----------

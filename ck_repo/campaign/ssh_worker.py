@@ -25,7 +25,7 @@ _TRIES, _BRIEF = 3, 20.0  # times that a worker may end within so many seconds o
 
 
 def main() -> None:
-    """Print what is here, read which scheduler to work for, and work for it until stdin ends.
+    """Print the properties of this host, read the scheduler's address, and work for it until stdin ends.
 
     Exit status 1 with the worker's last words on stderr if the worker ends first.
     """
@@ -76,7 +76,7 @@ def _run(command: list[str], folder: Path) -> int | None:
 
 
 def _own_python() -> dict[str, str]:
-    """Where this process has its modules from, for the worker, which has to have the same."""
+    """The folders of this process's modules, for the worker, which must use the same."""
     return {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
 
 

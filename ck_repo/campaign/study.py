@@ -9,10 +9,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from ck_repo.campaign.accuracy import Accuracy
 from ck_repo.campaign.goal import Goal
 from ck_repo.campaign.optional import optional
 from ck_repo.campaign.space import Space
-from ck_repo.campaign.trials import NAME, VIOLATION, WHY, Trials, storage, study_name
+from ck_repo.campaign.trials import CHOICE, NAME, WHY, Trials, storage, study_name
 
 _STARTUP = 6  # trials before the sampler and the pruner judge
 _SHORT = "short"  # the figures of the short runs, in the order of the goals
@@ -25,28 +26,34 @@ class Study(Trials):
     Parameters
     ----------
     folder
-        The campaign's. A study that is there is continued: trials that a killed process left running are made again.
+        The campaign's. An existing study is continued: trials that a killed process left running are repeated.
     goals
         With two, Optuna searches the front of both.
+    conditions
+        Digest of the space and of what trials are measured with; other conditions are another study.
+    accuracy
+        What is known of the accuracy of choices; the caller adds to it.
     """
 
-    def __init__(self, folder: Path, goals: Sequence[Goal], space: Space, seed: int) -> None:
+    def __init__(
+        self, folder: Path, goals: Sequence[Goal], space: Space, seed: int, conditions: str, accuracy: Accuracy
+    ) -> None:
         optuna = optional("optuna", "tune")
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with suppress(FileNotFoundError):  # of a process that was killed while it wrote
             (folder / f"{NAME}.lock").unlink()
         constraints = {}
         if all(goal.is_speed for goal in goals) and not hasattr(optuna.trial.Trial, "set_constraint"):  # before Optuna 5
-            constraints["constraints_func"] = _violations
+            constraints["constraints_func"] = lambda trial: (self._violation(trial) or 0.0,)
         study = optuna.create_study(
             storage=storage(folder),
-            study_name=study_name(goals),
+            study_name=study_name(goals, conditions),
             directions=["minimize" if goal.lower_is_better else "maximize" for goal in goals],
             sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=_STARTUP, **constraints),
             pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP, n_warmup_steps=0),
             load_if_exists=True,
         )
-        super().__init__(study, goals)
+        super().__init__(study, goals, accuracy)
         self._space, self._seed = space, seed
         state = self._optuna.trial.TrialState
         for trial in self._study.get_trials(states=(state.RUNNING,)):
@@ -119,7 +126,7 @@ class Study(Trials):
         figures: Sequence[float],
         experiments: Sequence[str],
         values: Mapping[str, Any],
-        violation: float | None,
+        choice: str,
     ) -> None:
         """The trial has its figures.
 
@@ -129,22 +136,18 @@ class Study(Trials):
             In the order of the goals.
         experiments
             UIDs of its runs.
-        violation
-            None if its accuracy was not measured, as another trial was better.
+        choice
+            The key of what its accuracy depends on. Its accuracy is not measured if another trial is better.
         """
         trial.set_user_attr("experiments", list(experiments))
         trial.set_user_attr("values", dict(values))
-        trial.set_user_attr(VIOLATION, violation)
+        trial.set_user_attr(CHOICE, choice)
+        # Optuna's sampler avoids what is above 0. It cannot be changed later, so another --keep does not affect the suggestions
         if self._bounded and hasattr(trial, "set_constraint"):
-            trial.set_constraint("accuracy", violation or 0.0)
+            trial.set_constraint("accuracy", self._accuracy.violation(choice) or 0.0)
         self._study.tell(trial, list(figures))
 
     @property
     def done(self) -> int:
         """How many trials have ended, failed ones among them."""
         return len([trial for trial in self._trials() if trial.state.is_finished()])
-
-
-def _violations(trial: Any) -> tuple[float]:
-    """For Optuna: what is above 0 is not allowed."""
-    return (float(trial.user_attrs.get(VIOLATION) or 0.0),)

@@ -1,4 +1,4 @@
-"""Charts of a search for settings: its history, what the settings matter, and the front of two goals."""
+"""Charts of a search for settings: its history, the importance of the settings, and the front of two goals."""
 
 from __future__ import annotations
 

@@ -14,10 +14,10 @@ from ck_repo.campaign.job import carry_out, failure, machine_name
 from ck_repo.campaign.journal import BEGUN, STOPPED, Event, Journal
 from ck_repo.campaign.planning import ENDS_ALL, Planned, install_all, plan_cells
 from ck_repo.campaign.queue import Job, Queue
-from ck_repo.campaign.recorded import Recorded, campaign_of, has_modes
+from ck_repo.campaign.recorded import Recorded, repetitions_of
 from ck_repo.campaign.settling import Settled
 from ck_repo.errors import CKError, OverTimeError
-from ck_repo.experiments.meta import ExperimentMeta, read_experiment
+from ck_repo.experiments.meta import read_experiment
 from ck_repo.session import Session
 from ck_repo.store.entry import Entry
 
@@ -67,7 +67,7 @@ def sweep(session: Session, program: Entry, campaign: Campaign, limits: Limits, 
     """
     began = time.monotonic()
     with campaign.running():
-        planned = install_all(session, program, plan_cells(session, program, campaign.cells()))
+        planned = install_all(session, program, plan_cells(session, program, campaign.cells(), here=True))
         recorded = Recorded(session)
         queue = begin(campaign, limits, planned, recorded)
         found, total = queue.counts()
@@ -128,22 +128,14 @@ def begin(
 def _note_recorded(
     queue: Queue, campaign: Campaign, planned: Sequence[Planned], recorded: Recorded, *, elsewhere: bool
 ) -> None:
-    """Tell the queue what is recorded already, and which cells cannot run."""
+    """Enter recorded runs into the queue, and cells that cannot run."""
     for row in planned:
         if row.plan is None:
             queue.impossible(row.cell, row.why)
             continue
-        found = [(entry.uid, meta) for entry, meta in recorded.like(row.plan, campaign=campaign.entry.uid if elsewhere else "")]
-        first = next((each for each in found if has_modes(each[1], row.cell.options)), None)
-        if first is None:  # the first repetition has every test
-            continue
-        by_machine: dict[str, list[tuple[str, ExperimentMeta]]] = {}
-        rest = [each for each in found if each is not first and has_modes(each[1], Job(row.cell, 2).options)]
-        for uid, meta in (first, *rest):
-            name = str(campaign_of(meta).get("machine") or machine_name())
-            by_machine.setdefault(name, []).append((uid, meta))
-        for name, rows in by_machine.items():
-            queue.found(row.cell, name, rows)
+        found = recorded.like(row.plan, campaign=campaign.entry.uid if elsewhere else "")
+        for machine, rows in repetitions_of(row.cell, found, each_machine=campaign.definition.each_machine).items():
+            queue.found(row.cell, machine, [(entry.uid, meta) for entry, meta in rows])
 
 
 def _run(
@@ -158,7 +150,7 @@ def _run(
     settled: Settled,
     repository: str,
 ) -> bool:
-    """Make one run; return False if the time for all runs is over."""
+    """Make one run; return False if the time for all runs is up."""
     started = time.monotonic()
     limit = min((each for each in (limits.run, left) if each is not None), default=None)
     names = {"uid": campaign.entry.uid, "alias": campaign.entry.alias}

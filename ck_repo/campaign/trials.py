@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ck_repo.campaign.accuracy import Accuracy, read_accuracy
 from ck_repo.campaign.goal import Goal
 from ck_repo.campaign.optional import optional
 from ck_repo.campaign.pareto import front
 
 NAME = "study.log"
-VIOLATION = "violation"  # how far accuracy is below what is kept; positive is too far
+CHOICE = "choice"  # the key of what the accuracy of a trial depends on
 WHY = "why"  # why a trial failed
 _MIN_FOR_IMPORTANCE = 4  # trials
 
@@ -43,11 +44,14 @@ class Trials:
     ----------
     study
         Optuna's.
+    accuracy
+        What is known of the accuracy of choices; the study has only the keys of the choices, so a search that is continued with
+        another --keep judges its earlier trials anew.
     """
 
-    def __init__(self, study: Any, goals: Sequence[Goal]) -> None:
+    def __init__(self, study: Any, goals: Sequence[Goal], accuracy: Accuracy) -> None:
         self._optuna = optional("optuna", "tune")
-        self._study, self._goals = study, tuple(goals)
+        self._study, self._goals, self._accuracy = study, tuple(goals), accuracy
         self._bounded = all(goal.is_speed for goal in goals)
 
     def front(self) -> list[Candidate]:
@@ -58,7 +62,7 @@ class Trials:
         """
         found: dict[tuple[float, ...], Candidate] = {}
         for trial in self._ended("COMPLETE"):
-            violation = trial.user_attrs.get(VIOLATION)
+            violation = self._violation(trial)
             if violation is not None and (violation <= 0 or not self._bounded):
                 values = dict(trial.user_attrs["values"])
                 row = Candidate(trial.number, values, self._named(trial.values), violation <= 0)
@@ -71,6 +75,19 @@ class Trials:
         """Whether a trial on the front is at least as good in every goal."""
         mine = [goal.merit(figure) for goal, figure in zip(self._goals, figures, strict=True)]
         return any(all(old >= new for old, new in zip(self._merits(row), mine, strict=True)) for row in self.front())
+
+    def unmeasured(self) -> dict[str, object] | None:
+        """The values of the best trial that is on the front if its accuracy, which was not measured, is kept.
+
+        A trial that was surpassed has no accuracy, and matters when the trials that surpassed it are not accurate enough for
+        another --keep. None if there is no such trial.
+        """
+        first = self._goals[0]
+        rows = [trial for trial in self._ended("COMPLETE") if self._violation(trial) is None]
+        for trial in sorted(rows, key=lambda trial: -first.merit(trial.values[0])):
+            if not self.surpassed(trial.values):
+                return dict(trial.user_attrs["values"])
+        return None
 
     def importance(self) -> dict[str, dict[str, float]]:
         """How much of each goal's variation is due to each setting, 0-1, by goal; empty with too few trials.
@@ -104,18 +121,23 @@ class Trials:
                 "state": trial.state.name.lower(),
                 "figures": self._named(trial.values) if trial.values else {},
                 "values": dict(trial.user_attrs.get("values") or trial.params),
-                "violation": trial.user_attrs.get(VIOLATION),
+                "accuracy": self._accuracy.known.get(trial.user_attrs.get(CHOICE)),
+                "violation": self._violation(trial),
                 "experiments": list(trial.user_attrs.get("experiments") or ()),
                 "why": trial.user_attrs.get(WHY, ""),
             }
             for trial in self._trials()
         ]
 
+    def _violation(self, trial: Any) -> float | None:
+        """How far the accuracy of a trial is below what is kept; None if it was not measured."""
+        return self._accuracy.violation(trial.user_attrs.get(CHOICE, ""))
+
     def _trials(self) -> list[Any]:
-        """All trials but those that were not carried out: repeated combinations, and trials of a process that was killed."""
-        failed = self._optuna.trial.TrialState.FAIL
+        """All trials but those that were not carried out: waiting and repeated ones, and those of a killed process."""
+        state = self._optuna.trial.TrialState
         every = self._study.get_trials(deepcopy=False)
-        return [trial for trial in every if trial.state != failed or WHY in trial.user_attrs]
+        return [trial for trial in every if trial.state not in (state.WAITING, state.FAIL) or WHY in trial.user_attrs]
 
     def _ended(self, *states: str) -> list[Any]:
         wanted = tuple(self._optuna.trial.TrialState[name] for name in states)
@@ -128,15 +150,15 @@ class Trials:
         return tuple(goal.merit(row.figures[goal.name]) for goal in self._goals)
 
 
-def read_trials(folder: Path, goals: Sequence[Goal]) -> Trials | None:
-    """The trials of a campaign that may be under way, which is not changed.
+def read_trials(folder: Path, meta: Mapping[str, Any], goals: Sequence[Goal]) -> Trials | None:
+    """The trials of a campaign, which may be in progress and is not changed.
 
     Parameters
     ----------
-    folder
+    folder, meta
         The campaign's entry.
     goals
-        Their names select the study.
+        Its goals.
 
     Returns
     -------
@@ -151,8 +173,9 @@ def read_trials(folder: Path, goals: Sequence[Goal]) -> Trials | None:
     if not (folder / NAME).is_file():
         return None
     optuna = optional("optuna", "tune")
+    name = study_name(goals, str(meta.get("conditions", "")))
     try:
-        return Trials(optuna.load_study(study_name=study_name(goals), storage=storage(folder)), goals)
+        return Trials(optuna.load_study(study_name=name, storage=storage(folder)), goals, read_accuracy(meta))
     except KeyError:  # no study of this name
         return None
 
@@ -165,6 +188,13 @@ def storage(folder: Path) -> Any:
     return optional("optuna.storages", "tune").JournalStorage(backend)
 
 
-def study_name(goals: Sequence[Goal]) -> str:
-    """The name of a study in the storage."""
-    return ",".join(goal.name for goal in goals)
+def study_name(goals: Sequence[Goal], conditions: str) -> str:
+    """The name of a study in the storage.
+
+    Parameters
+    ----------
+    conditions
+        Digest of the search space, and of what its trials were measured with. Optuna refuses other values of a setting in the
+        same study, and figures of other software are not comparable.
+    """
+    return f"{','.join(goal.name for goal in goals)} {conditions}"

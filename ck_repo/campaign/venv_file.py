@@ -1,4 +1,4 @@
-"""The file that the machines of a campaign make their venv from: a bundle or a lock, sent over the cluster's connections."""
+"""The file from which the machines of a campaign create their venv: a bundle or a lock, sent over the cluster's connections."""
 
 from __future__ import annotations
 
@@ -51,20 +51,20 @@ def read_venv_file(kind: str, path: Path) -> VenvFile:
     """
     path = path.expanduser().absolute()
     if not path.is_file():
-        raise NotFoundError(f"{path} is not there", hint=f"`ck {kind} venv:NAME --output=FILE` writes one")
+        raise NotFoundError(f"{path} does not exist", hint=f"`ck {kind} venv:NAME --output=FILE` writes one")
     lock = lock_of_bundle(path) if kind == BUNDLE else read_lock(path)
     return VenvFile(kind, path, of_file(path), lock)
 
 
 def send_venv(cluster: Cluster, machine: str, address: str, file: VenvFile, *, trust: bool) -> None:
-    """Send the file to a machine, unless it is there, and have the venv made.
+    """Send the file to a machine, unless it has the file, and let it create the venv.
 
     Raises
     ------
     LostError
         If its worker is gone; what arrived is kept there.
     ClusterError
-        If the machine cannot make it.
+        If the machine cannot create it.
     """
 
     def there(function: Any, *words: Any, **more: Any) -> Any:
@@ -74,14 +74,14 @@ def send_venv(cluster: Cluster, machine: str, address: str, file: VenvFile, *, t
     done = int(there(bytes_there, file.kind, file.digest))
     if done < 0:
         return
-    progress.say(f"{machine}: making its venv from the {file.kind} {file.path.name} ({size / 1e6:.1f} MB)")
+    progress.say(f"{machine}: creating its venv from the {file.kind} {file.path.name} ({size / 1e6:.1f} MB)")
     with file.path.open("rb") as opened:
         while done < size:
             opened.seek(done)
             now = int(there(receive, file.digest, done, opened.read(_PART)))
             if now <= done:
-                raise ClusterError(f"{machine} takes no more of {file.path.name}", hint="is its disk full?")
+                raise ClusterError(f"{machine} cannot store {file.path.name}", hint="check that its disk is not full")
             done = now
     if answer := there(make_venv_of_file, file.kind, file.digest, trust=trust):
         failure = read_message(Failure, answer)
-        raise ClusterError(f"{machine} cannot make the venv: {failure.error}", hint=failure.hint)
+        raise ClusterError(f"{machine} cannot create the venv: {failure.error}", hint=failure.hint)

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ck_repo.campaign.goal import GOALS, Goal
+from ck_repo.run.options import RunOptions
 from ck_repo.table import pair_lines
 
 
 def verdict_lines(meta: Mapping[str, Any]) -> list[str]:
-    """What the meta of a campaign of kind `tune` says; without a verdict that it has none yet."""
+    """The verdict in the meta of a campaign of kind `tune`, or that there is none yet."""
     verdicts = meta.get("verdicts")
     if not isinstance(verdicts, Mapping) or not verdicts:
         return ["no settings are confirmed yet: the command that began the search continues it"]
@@ -35,15 +36,21 @@ def front_lines(goals: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list
 
 
 def settings_text(values: Mapping[str, Any]) -> str:
-    """Settings in a line."""
-    return ", ".join(f"{name.removeprefix('backend_options.')} {value}" for name, value in values.items())
+    """Settings in a line; what is left to ck is its default."""
+    return ", ".join(f"{name.removeprefix('backend_options.')} {shown(value)}" for name, value in values.items())
+
+
+def shown(value: Any) -> str:
+    """A value of a setting; an empty one leaves the choice to ck, or to the backend."""
+    return "default" if value == "" else str(value)
 
 
 def _one(goal: Goal, verdict: Mapping[str, Any]) -> list[str]:
-    settings = [(str(name).removeprefix("backend_options."), value) for name, value in (verdict["values"] or {}).items()]
+    settings = [(str(name).removeprefix("backend_options."), shown(value)) for name, value in (verdict["values"] or {}).items()]
     interval = verdict.get("interval")
     between = "" if interval is None else f" (95 % interval {interval[0]:.3f} – {interval[1]:.3f})"
-    run = "`ck run --tuned`" if goal.scenario == "offline" else f"`ck run --tuned --scenario={goal.scenario}`"
+    named = "" if goal.scenario == RunOptions().scenario else f" --scenario={goal.scenario}"
+    run = f"`ck run --tuned{named}`"
     return [
         f"goal: {goal.name}, {goal.scenario}",
         *pair_lines(settings),

@@ -32,7 +32,7 @@ def read_yaml(path: Path, hint: str) -> Fields:
         content = parse_yaml(read_plain(real.parent, real).decode())
     except UnreadableError as error:
         if error.why == MISSING:
-            raise NotFoundError(f"{path} is not there", hint=hint) from None
+            raise NotFoundError(f"{path} does not exist", hint=hint) from None
         raise ConfigError(f"{path} cannot be read: it is {error.why}") from None
     except (ValueError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not YAML: {error}", hint="fix the file") from None

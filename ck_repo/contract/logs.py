@@ -1,4 +1,4 @@
-"""LoadGen's mlperf_log_detail.txt and mlperf_log_summary.txt, parsed from their text.
+"""LoadGen's logs of a run: mlperf_log_detail.txt, mlperf_log_summary.txt and mlperf_log_trace.json, parsed from their content.
 
 The text logs of rounds before v1.0 are parsed by `ck_repo.rounds.text_log`, which only the engine needs.
 """
@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-DETAIL, SUMMARY = "mlperf_log_detail.txt", "mlperf_log_summary.txt"
+DETAIL, SUMMARY, TRACE = "mlperf_log_detail.txt", "mlperf_log_summary.txt", "mlperf_log_trace.json"
 _MARK = ":::MLLOG"
 _CUT = "a line that cannot be read: truncated, or edited"
 # nearly all events, which have no error, have this form; matching it takes a third of the time of a JSON parser
@@ -26,6 +26,10 @@ _EVENT = re.compile(
 _FRACTION = re.compile("[.eE]")
 _DECODE = json.JSONDecoder().raw_decode
 _USUAL = 1000  # characters of an event
+_TRACED = re.compile(
+    rb'"name":"Sample".{0,200}?"ph": ?"b".{0,200}?"ts":(-?\d{1,15}(?:\.\d{1,9})?),"args":\{"sample_seq":(\d{1,18}),'
+    rb'"query_seq":(\d{1,18}),"sample_idx":(\d{1,18}),"issue_start_ns":(-?\d{1,18}),"complete_ns":(-?\d{1,18})(?=[,}\s])'
+)
 _SUMMARY_LINE = re.compile(r"([^:]+):\s*(.+)$")
 
 
@@ -168,3 +172,31 @@ def parse_reasons(text: str) -> list[str]:
             if content.endswith(": NO"):
                 reasons.append(content)
     return reasons
+
+
+class TracedSample(NamedTuple):
+    """The event of a sample in a trace.
+
+    Attributes
+    ----------
+    number, query, sample
+        Of the sample in the order of issue, of its query, and of the sample in the data set.
+    due_us
+        When its query was due, µs from the start of the test.
+    issued_ns, completed_ns
+        When it was issued and answered, ns after that.
+    """
+
+    number: int
+    query: int
+    sample: int
+    due_us: float
+    issued_ns: int
+    completed_ns: int
+
+
+def parse_trace(content: bytes) -> Iterator[TracedSample]:
+    """The samples in the content of mlperf_log_trace.json, or in lines of it. The file is not valid JSON."""
+    for match in _TRACED.finditer(content):
+        due, number, query, sample, issued, completed = match.groups()
+        yield TracedSample(int(number), int(query), int(sample), float(due), int(issued), int(completed))

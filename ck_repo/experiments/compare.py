@@ -19,6 +19,10 @@ from ck_repo.session import Session
 from ck_repo.store.entry import Entry
 from ck_repo.store.plain_file import MISSING, flaw, shown
 
+# what a run chose or measured itself, by its name in the results
+SETTINGS = (
+    "backend", "backend_version", "device", "sessions", "threads", "batch_size", "processes", "images", "backend_options",
+)  # fmt: skip
 _LOG = "accuracy/mlperf_log_accuracy.json"
 
 
@@ -55,25 +59,19 @@ def properties(entry: Entry) -> dict[str, str]:
     found = figures(meta)
     column = {"model": found.model, "scenario": found.scenario, **_figures(found)}
     results = write(meta.results) if meta.results else {}
-    for name in (
-        "dataset",
-        "images",
-        "backend",
-        "backend_version",
-        "device",
-        "sessions",
-        "threads",
-        "batch_size",
-        "processes",
-        "official",
-    ):
-        if name in results:
-            column[name.replace("_", " ")] = str(results[name])
+    for name in ("dataset", *SETTINGS, "official"):
+        if name in results and results[name] != {}:
+            column[name.replace("_", " ")] = setting_text(results[name])
     column["LoadGen"] = str(results.get("loadgen_version") or meta.settings.get("loadgen_version", ""))
     column |= _machine(meta)
     for name, version in (meta.venv.packages if meta.venv else {}).items():
         column[f"package {name}"] = version
     return column
+
+
+def setting_text(value: object) -> str:
+    """A setting of the results as text: ``arena no, graph_level all`` for several options."""
+    return ", ".join(f"{key} {value[key]}" for key in sorted(value)) if isinstance(value, Mapping) else str(value)
 
 
 def _figures(found: Figures) -> dict[str, str]:

@@ -192,7 +192,7 @@ def _machine_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
 
 
 def _layout_source(results: Results) -> str:
-    """Where sessions, threads and batch came from, where a measurement chose them."""
+    """The source of sessions, threads and batch size, if a measurement chose them."""
     if results.layout_source == "kept" and results.layout:
         return f", kept since {results.layout.measured[:10]}"
     return ", measured now" if results.layout_source == "measured" else ""

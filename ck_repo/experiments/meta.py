@@ -14,6 +14,7 @@ from ck_repo.errors import CKError
 from ck_repo.experiments.published_figure import Published
 from ck_repo.machine.platform import Platform
 from ck_repo.rounds.round import DEFAULT
+from ck_repo.stock.experiment import refuse_stock_experiment
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
 from ck_repo.store.installed import Installed
@@ -33,7 +34,7 @@ class Named:
 
 @dataclass(frozen=True)
 class RecordedOptions:
-    """The main options of a run; `reproduce.replay.options_of` returns all of them."""
+    """The main options of a run; `run.recorded_options.options_of` returns all of them."""
 
     round: str = optional(DEFAULT)
     compliance: str = optional("")
@@ -157,6 +158,26 @@ def read_experiment(entry: Entry) -> ExperimentMeta:
         If a value has the wrong type; with the file and the key.
     """
     return read_meta(entry.meta(), entry.path / META)
+
+
+def own_experiment(entry: Entry, verb: str) -> Entry:
+    """The entry of an experiment that was recorded by this package.
+
+    Parameters
+    ----------
+    verb
+        What cannot be done with others, for the message: ``compared``.
+
+    Raises
+    ------
+    UsageError
+        If stock CK recorded it.
+    ConfigError
+        If a value has the wrong type.
+    """
+    refuse_stock_experiment(entry, entry.meta(), verb)
+    read_experiment(entry)
+    return entry
 
 
 def readable(entries: Iterable[Entry]) -> Iterator[tuple[Entry, ExperimentMeta]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from ck_repo.contract.results import Results
 from ck_repo.errors import CKError
@@ -90,8 +92,12 @@ def precision(meta: ExperimentMeta) -> str:
     if meta.published:
         return ""
     model = meta.model or Installed()
-    said = (model.model or {}).get("precision")
-    return str(said or ("int8" if _EIGHT_BITS & {*model.tags} else "fp32"))
+    return precision_of(model.model or {}, model.tags)
+
+
+def precision_of(model: Mapping[str, Any], tags: Iterable[str]) -> str:
+    """The precision of a model's weights, from the section `model` of its meta or from its tags; otherwise ``fp32``."""
+    return str(model.get("precision") or ("int8" if _EIGHT_BITS & {*tags} else "fp32"))
 
 
 def ordered(rows: list[Overview], key: str = "", limit: int | None = None) -> list[Overview]:

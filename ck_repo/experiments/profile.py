@@ -1,4 +1,4 @@
-"""Where the time of a sample goes, as a table: of a run with ``--profile``."""
+"""The time of a sample by stage, as a table, for a run with ``--profile``."""
 
 from __future__ import annotations
 

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ck_repo.contract.logs import TRACE, parse_trace
 from ck_repo.errors import ConfigError
 from ck_repo.store.plain_file import MISSING, flaw, opened
 
-FOLDER, QUERIES, TRACE = "performance", "queries.json", "mlperf_log_trace.json"
+FOLDER, QUERIES = "performance", "queries.json"
 _MAXIMUM = 1 << 30  # bytes
 _LARGEST = 1 << 62  # ns, 146 years
-_SAMPLE = re.compile(
-    rb'"name":"Sample".{0,200}?"ph": ?"b".{0,200}?"ts":(-?\d{1,15}(?:\.\d{1,9})?),"args":\{"sample_seq":(\d{1,18}),'
-    rb'"query_seq":(\d{1,18}),"sample_idx":(\d{1,18}),"issue_start_ns":(-?\d{1,18}),"complete_ns":(-?\d{1,18})(?=[,}\s])'
-)
 
 
 @dataclass(frozen=True)
@@ -121,13 +117,14 @@ def _of_columns(content: bytes, path: Path) -> Queries:
         ) from None
 
 
-def _of_trace(content: bytes, path: Path) -> Queries | None:
-    rows = []
-    for match in _SAMPLE.finditer(content):
-        start, number, query, index, issued, completed = match.groups()
-        rows.append((int(number), int(query), int(index), round(float(start) * 1e3), int(issued), int(completed)))
-    rows.sort()
+def _of_trace(content: bytes, _path: Path) -> Queries | None:
+    rows = sorted(parse_trace(content))
     if not rows:
         return None
-    query, sample, starts, issue, latency = ([row[column] for row in rows] for column in (1, 2, 3, 4, 5))
-    return Queries(query, sample, starts, issue, latency)
+    return Queries(
+        query=[row.query for row in rows],
+        sample=[row.sample for row in rows],
+        start_ns=[round(row.due_us * 1e3) for row in rows],
+        issue_ns=[row.issued_ns for row in rows],
+        latency_ns=[row.completed_ns for row in rows],
+    )

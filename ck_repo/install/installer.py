@@ -23,7 +23,7 @@ from ck_repo.install.python_packages import install_python_packages
 from ck_repo.install.steps import Given, Recipe, inside, run_step
 from ck_repo.install.to_fetch import fetch_lines
 from ck_repo.machine.python_packages import python_packages
-from ck_repo.models.parts import digest_of_model, installed_parts
+from ck_repo.models.parts import digest_of_model, parts_of
 from ck_repo.resolve.component import Component
 from ck_repo.resolve.plan import SOURCE, Choice, NewPackage, PythonPackage, in_order
 from ck_repo.session import Session
@@ -266,7 +266,7 @@ class Installer:
             if value := {**_section(source, section), **fields.table(section), **output}:
                 sections[section] = value
         model_format = str(sections.get("model", {}).get("format", ""))
-        parts = installed_parts(staging / main, model_format) if main and model_format else ()
+        parts = parts_of(staging / main, model_format) if (staging / main).is_file() else ()
         main_digest = digest_of_model(staging / main, parts) if parts else files.get(main, "")
         return Installed(
             name=component.name,

@@ -97,7 +97,7 @@ def read_data_set(wanted: Wanted, coco: Path | None = None, *, check: bool = Tru
             raise DetectError(
                 f"{wanted.path} could not be read: the reader of annotations ended with status {status}",
                 tail=last_lines(errors),
-                hint="it may need more memory than there is" if status < 0 else "",
+                hint="it may need more memory than is available" if status < 0 else "",
             )
         found = Fields(json.loads(answer.read_text(encoding="utf-8")), answer)
     if "error" in found:

@@ -17,7 +17,7 @@ from ck_repo.child_environment import child_environment
 from ck_repo.errors import DetectError
 from ck_repo.resolve.versions import range_of
 
-_TIMEOUT = 15  # s; a shim that hangs does not block the search
+_TIMEOUT = 120  # s; a shim that hangs does not block the search for good, and a slow machine has time to answer
 _NAME = re.compile(r"python(3(\.\d+)?)?(\.exe)?")
 # like -I, which Python 2 lacks: no environment variables, no packages of the user, no modules of the working directory
 _ISOLATED = ("-E", "-s")

@@ -13,10 +13,11 @@ from ck_repo.errors import CKError, ConfigError, ConflictError, DetectError, Usa
 from ck_repo.machine.data_set import COCO, KINDS, Wanted, inspect_data_set, is_unchanged
 from ck_repo.machine.interpreter import inspect_interpreter
 from ck_repo.models.backends import own_backends
+from ck_repo.models.formats import REGISTERED_FORMATS, format_of
 from ck_repo.models.interface import FIELDS, given_fields
 from ck_repo.models.model_file import inspect_model, main_file
 from ck_repo.models.networks import Network
-from ck_repo.models.parts import SAVED_MODEL, digest_of_model, parts_of
+from ck_repo.models.parts import digest_of_model, parts_of
 from ck_repo.session import Session
 from ck_repo.stock.env_entry import write_env_entry
 from ck_repo.store.digest import of_value
@@ -30,11 +31,8 @@ from ck_repo.store.uid import uid_from_digest
 
 _FIELDS = tuple(row.name for row in FIELDS)
 FULL_COCO_VAL = 5000  # number of images of val2017
-# examples for --full_path=, by format
-_EXAMPLES = {
-    "onnx": "model.onnx", "tflite": "model.tflite", "tensorflow": "model.pb, or the folder of a SavedModel",
-    "openvino": "model.xml", "pytorch": "model.pytorch",
-}  # fmt: skip
+# what soft entries detect whose files are read and never run
+DATA_KINDS = frozenset({*KINDS, *REGISTERED_FORMATS})
 
 
 def detect(soft: Entry, path: Path, options: Mapping[str, str], networks: Mapping[str, Network] | None = None) -> Installed:
@@ -66,7 +64,7 @@ def detect(soft: Entry, path: Path, options: Mapping[str, str], networks: Mappin
     model = partial(_model, networks=networks)
     kinds: dict[str, Callable[[Path, str, Mapping[str, str]], Installed]] = {"python": _python}
     kinds |= dict.fromkeys(KINDS, _data_set)
-    kinds |= dict.fromkeys(_EXAMPLES, model)
+    kinds |= dict.fromkeys(REGISTERED_FORMATS, model)
     if kind not in kinds:
         raise ConfigError(f"{soft.path / META}: detect is {kind!r}", hint=did_you_mean(kind, kinds))
     path = path.expanduser().absolute()
@@ -122,14 +120,14 @@ def _model(path: Path, kind: str, options: Mapping[str, str], networks: Mapping[
     path = main_file(path, kind)
     if not path.is_file():
         what = "is not a file" if path.exists() else "does not exist"
-        raise DetectError(f"{path} {what}", hint=f"give the model: --full_path=…/{_EXAMPLES[kind]}")
+        raise DetectError(f"{path} {what}", hint=f"give the model: --full_path=…/{format_of(kind).example}")
     model = dict(inspect_model(path, kind, options.get("profile", ""), networks, given_fields(options)))
     if options.get("dataset"):
         model["dataset"] = options["dataset"]
     model["given"] = {key: value for key, value in options.items() if value and key in (*_FIELDS, "profile", "dataset")}
     stat, parts = path.stat(), parts_of(path, kind)
     return Installed(
-        name=path.parent.name if path.name == SAVED_MODEL else path.name, path=str(path.parent), file=str(path),
+        name=path.parent.name if path.name == format_of(kind).main else path.name, path=str(path.parent), file=str(path),
         digest=digest_of_model(path, parts), model=model, size=stat.st_size, changed_ns=stat.st_mtime_ns, parts=parts,
         parts_stamp=_parts_stamp(path, parts) if parts else "",
     )  # fmt: skip

@@ -15,8 +15,10 @@ class BackendOption:
 
     Attributes
     ----------
+    default
+        The value without --backend.KEY=; empty if the backend decides.
     search
-        The values that `ck tune` tries; none if it does not search the option.
+        The values that `ck tune` tries besides the default; none if it does not search the option.
     calibrated
         The values that need calibration images.
     """
@@ -26,6 +28,7 @@ class BackendOption:
     values: tuple[str, ...] = ()
     minimum: int = 1
     maximum: int = 1
+    default: str = ""
     search: tuple[str, ...] = ()
     calibrated: tuple[str, ...] = ()
 
@@ -47,17 +50,18 @@ def read_options(fields: Fields) -> dict[str, BackendOption]:
     Raises
     ------
     ConfigError
-        If one has an unknown key, neither values nor bounds, or searches a value that is not allowed.
+        If one has an unknown key, neither values nor bounds, or a default or searched value that is not allowed.
     """
     found = {}
     for name, row in fields.each("options").items():
-        row.only("help", "values", "minimum", "maximum", "search", "calibrated")
+        row.only("help", "values", "minimum", "maximum", "default", "search", "calibrated")
         values = row.texts("values")
         low, high = row.whole("minimum", 1) or 0, row.whole("maximum")
         if bool(values) == (high is not None):
             raise row.error("values", values, "a list of texts, or `maximum` an integer")
-        option = BackendOption(name, row.needed("help"), values, low, high or low, row.texts("search"), row.texts("calibrated"))
-        for key, listed in (("search", option.search), ("calibrated", option.calibrated)):
+        default, search, calibrated = row.text("default"), row.texts("search"), row.texts("calibrated")
+        option = BackendOption(name, row.needed("help"), values, low, high or low, default, search, calibrated)
+        for key, listed in (("default", (default,) if default else ()), ("search", search), ("calibrated", calibrated)):
             if wrong := [value for value in listed if not option.takes(value)]:
                 raise row.error(key, wrong[0], f"one of {option.allowed}")
         found[name] = option

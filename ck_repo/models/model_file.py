@@ -7,17 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo.errors import DetectError
-from ck_repo.models.graph_file import read_graph
+from ck_repo.models.formats import format_of
 from ck_repo.models.interface import FIELDS, OUTPUTS
 from ck_repo.models.networks import DeclaredProfile, Network, declared_profiles, own_networks
-from ck_repo.models.onnx_file import read_onnx
-from ck_repo.models.openvino_file import read_openvino
-from ck_repo.models.parts import SAVED_MODEL
 from ck_repo.models.profiles import Profile, profile, profiles_of
 from ck_repo.models.recognise import adapt, choose, contradictions, fittings, image_input, resolve
-from ck_repo.models.saved_model_file import read_saved_model
 from ck_repo.models.tensors import Interface
-from ck_repo.models.tflite_file import read_tflite
 from ck_repo.models.torch_file import TorchFile
 
 DESCRIBED = "described"  # the profile of models that users describe
@@ -41,16 +36,10 @@ _HINT = (
 )
 
 
-def _read_tensorflow(path: Path) -> Interface:
-    return read_saved_model(path) if path.name == SAVED_MODEL else read_graph(path)
-
-
-_READERS = {"onnx": read_onnx, "tflite": read_tflite, "tensorflow": _read_tensorflow, "openvino": read_openvino}
-
-
 def main_file(path: Path, kind: str) -> Path:
     """The main file of a model; for a folder the one of the SavedModel."""
-    return path / SAVED_MODEL if kind == "tensorflow" and path.is_dir() else path
+    main = format_of(kind).main
+    return path / main if main and path.is_dir() else path
 
 
 def inspect_model(
@@ -67,7 +56,7 @@ def inspect_model(
     path
         The file.
     kind
-        ``onnx``, ``tflite``, ``tensorflow``, ``openvino`` or ``pytorch``.
+        Its format, one of `REGISTERED_FORMATS`.
     profile_name
         The profile to use, if several match.
     networks
@@ -82,9 +71,10 @@ def inspect_model(
         lists inputs and outputs.
     """
     known = own_networks() if networks is None else networks
-    if kind == "pytorch":
+    read = format_of(kind).read
+    if read is None:
         return _weights(path, profile_name, known, given or {})
-    interface = _READERS[kind](path)
+    interface = read(path)
     declared, base = _base(path, kind, interface, profile_name, known, given or {})
     chosen = _with_given(declared, base, interface, given or {})
     problems, image = contradictions(chosen, interface), image_input(chosen, interface)
@@ -131,8 +121,10 @@ def profile_for_file(model: Mapping[str, Any], file: str, networks: Mapping[str,
     """
     own = profile(str(model.get("profile") or DESCRIBED), profiles_of(networks))
     declared = declared_profiles(networks)[own.name]
-    if file and "signature" not in model and (declared.shapes or declared.adapts) and str(model.get("format")) in _READERS:
-        interface = _READERS[str(model["format"])](main_file(Path(file), str(model["format"])))
+    kind = str(model.get("format", ""))
+    read = format_of(kind).read
+    if file and read and "signature" not in model and (declared.shapes or declared.adapts):
+        interface = read(main_file(Path(file), kind))
         own = _with_given(declared, resolve(declared, own, interface), interface, _interface_fields(model))
         if problems := contradictions(own, interface):
             raise DetectError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.parsers import expat
@@ -13,6 +14,7 @@ _DTYPES = {
     "FP32": "float32", "FP16": "float16", "FP64": "float64", "BF16": "bfloat16", "U8": "uint8", "I8": "int8", "I32": "int32",
     "I64": "int64", "BOOL": "bool",
 }  # fmt: skip
+_CONSTANT = re.compile(rb"""type\s*=\s*["']Const["']""")
 _LARGEST = 256 << 20  # maximum bytes of the XML; the weights are in a separate file
 
 
@@ -34,6 +36,12 @@ def read_openvino(path: Path) -> Interface:
     if not inputs or not outputs:
         raise DetectError(f"{path} is not an OpenVINO model: it has no inputs or no outputs", hint="convert it again")
     return Interface(inputs, outputs)
+
+
+def weights(path: Path) -> dict[str, int]:
+    """The file of weights next to a model's XML file. A model without constants needs none."""
+    file = path.with_suffix(".bin")
+    return {file.name: 0} if file.is_file() or _CONSTANT.search(path.read_bytes()) else {}
 
 
 def _root(content: bytes) -> ElementTree.Element:

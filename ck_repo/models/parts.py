@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from ck_repo.errors import DetectError
-from ck_repo.models.external_data import external_data
-from ck_repo.models.saved_model_file import has_variables
+from ck_repo.models.formats import format_of
 from ck_repo.store.digest import of_file, of_value
-from ck_repo.store.plain_file import flaw, walk
-
-SAVED_MODEL = "saved_model.pb"
-_VARIABLES = "variables/variables"
-_SHARD = re.compile(rf"{_VARIABLES}\.data-\d{{5}}-of-(?P<count>\d{{5}})")
-_MAX_SHARDS = 1000
-_FOLDERS = ("variables", "assets", "assets.extra")  # of a SavedModel
+from ck_repo.store.plain_file import flaw
 
 
 def parts_of(path: Path, kind: str) -> tuple[str, ...]:
@@ -27,42 +19,10 @@ def parts_of(path: Path, kind: str) -> tuple[str, ...]:
     DetectError
         If one is missing, truncated or outside the folder; the message names it.
     """
-    if kind == "onnx":
-        wanted: Mapping[str, int] = external_data(path)
-    elif kind == "openvino":
-        wanted = {path.with_suffix(".bin").name: 0}
-    elif kind == "tensorflow" and path.name == SAVED_MODEL:
-        found = {
-            f"{folder}/{row.name}": 0
-            for folder in _FOLDERS
-            if (path.parent / folder).is_dir()
-            for row in walk(path.parent / folder)
-        }
-        wanted = found | dict.fromkeys(_variables(path, found), 0)
-    else:
-        wanted = {}
+    wanted = format_of(kind).parts(path)
     for name, size in wanted.items():
         _check(path, name, size)
     return tuple(sorted(wanted))
-
-
-def _variables(path: Path, found: Iterable[str]) -> set[str]:
-    """The files that hold the variables of a SavedModel, whether they are there or not; none for one without variables."""
-    shards = [match for name in found if (match := _SHARD.fullmatch(name))]
-    if not has_variables(path):
-        return set()
-    counts = {int(match["count"]) for match in shards} or {1}
-    names = {
-        f"{_VARIABLES}.data-{number:05}-of-{count:05}" for count in counts if count < _MAX_SHARDS for number in range(count)
-    }
-    return {f"{_VARIABLES}.index", *names}
-
-
-def installed_parts(path: Path, kind: str) -> tuple[str, ...]:
-    """The same for a model from a recipe; for OpenVINO the weights, if any."""
-    if not path.is_file() or (kind == "openvino" and not path.with_suffix(".bin").is_file()):
-        return ()
-    return parts_of(path, kind)
 
 
 def digest_of_model(path: Path, parts: Sequence[str]) -> str:

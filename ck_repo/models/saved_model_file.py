@@ -6,14 +6,22 @@ Field numbers: saved_model.proto, meta_graph.proto and tensor_shape.proto of Ten
 from __future__ import annotations
 
 import mmap
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from ck_repo.models.graph_file import DTYPES, dimension
 from ck_repo.models.protobuf import DamagedError, LacksError, Span, fields, read_interface, text
 from ck_repo.models.tensors import Interface, Tensor
+from ck_repo.store.plain_file import walk
 
+SAVED_MODEL = "saved_model.pb"  # the main file in the folder of a model
 SIGNATURE = "serving_default"
-_VARIABLES = (b"VarHandleOp", b"VariableV2")
+_OPERATIONS = (b"VarHandleOp", b"VariableV2")  # they take values from the files of variables
+_VARIABLES = "variables/variables"
+_SHARD = re.compile(rf"{_VARIABLES}\.data-\d{{5}}-of-(?P<count>\d{{5}})")
+_MAX_SHARDS = 1000
+_FOLDERS = ("variables", "assets", "assets.extra")
 _META_GRAPH, _SIGNATURE_DEF, _INPUTS, _OUTPUTS = 2, 5, 1, 2
 
 
@@ -28,10 +36,29 @@ def read_saved_model(path: Path) -> Interface:
     return read_interface(path, _model, "a SavedModel of TensorFlow", f"export it with the signature {SIGNATURE}")
 
 
-def has_variables(path: Path) -> bool:
-    """Whether a SavedModel takes values of variables from the files beside it."""
+def parts_of_saved_model(path: Path) -> dict[str, int]:
+    """Names of the files of variables and assets next to ``saved_model.pb``, with those of variables that are missing."""
+    found = [
+        f"{folder}/{row.name}" for folder in _FOLDERS if (path.parent / folder).is_dir() for row in walk(path.parent / folder)
+    ]
+    return dict.fromkeys([*found, *_variables(path, found)], 0)
+
+
+def _variables(path: Path, found: Iterable[str]) -> set[str]:
+    """The files that hold the variables of a SavedModel, whether they are there or not; none for one without variables."""
+    shards = [match for name in found if (match := _SHARD.fullmatch(name))]
+    if not _has_variables(path):
+        return set()
+    counts = {int(match["count"]) for match in shards} or {1}
+    names = {
+        f"{_VARIABLES}.data-{number:05}-of-{count:05}" for count in counts if count < _MAX_SHARDS for number in range(count)
+    }
+    return {f"{_VARIABLES}.index", *names}
+
+
+def _has_variables(path: Path) -> bool:
     content = path.read_bytes()
-    return any(operation in content for operation in _VARIABLES)
+    return any(operation in content for operation in _OPERATIONS)
 
 
 def _model(data: mmap.mmap) -> Interface:

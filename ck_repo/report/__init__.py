@@ -1,1 +1,1 @@
-"""Reports: pages of charts and pictures of recorded runs. They open from a file and load nothing else."""
+"""Reports: pages with charts and images of recorded runs. They open from a file and load nothing else."""

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from pycocotools.cocoeval import COCOeval
 
+Record = dict[str, Any]  # an object, a detection, or the matches in an image, as pycocotools has them
+
 
 @dataclass(frozen=True)
 class _Sorted:
@@ -35,7 +37,7 @@ class Judge(COCOeval):  # type: ignore[misc]
         """The overlaps of an image's detections and objects of a class; none without objects."""
         return super().computeIoU(imgId, catId) if self._gts.get((imgId, catId)) else []
 
-    def evaluateImg(self, imgId: int, catId: int, aRng: Sequence[float], maxDet: int) -> dict[str, Any] | None:
+    def evaluateImg(self, imgId: int, catId: int, aRng: Sequence[float], maxDet: int) -> Record | None:
         """The matches in an image, as COCOeval's method returns them.
 
         Parameters
@@ -71,7 +73,7 @@ class Judge(COCOeval):  # type: ignore[misc]
             "gtIgnore": ignored, "dtIgnore": passed,
         }  # fmt: skip
 
-    def _sorted(self, image: int, category: int, found: list[dict[str, Any]], limit: int) -> _Sorted:
+    def _sorted(self, image: int, category: int, found: list[Record], limit: int) -> _Sorted:
         key = (image, category)
         if key not in self._ordered:
             order = np.argsort([-row["score"] for row in found], kind="mergesort")[:limit]
@@ -81,7 +83,7 @@ class Judge(COCOeval):  # type: ignore[misc]
         return self._ordered[key]
 
     def _match(
-        self, overlaps: npt.NDArray[np.float64], objects: list[dict[str, Any]], rows: _Sorted,
+        self, overlaps: npt.NDArray[np.float64], objects: list[Record], rows: _Sorted,
         ignored: npt.NDArray[np.int64], matched: npt.NDArray[np.float64], taken: npt.NDArray[np.float64],
         passed: npt.NDArray[np.bool_],
     ) -> None:  # fmt: skip

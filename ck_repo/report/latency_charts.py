@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from ck_repo.experiments.queries import Queries, percentile
 from ck_repo.report.chart import ACCENT, BAD, MUTED, Chart, data, nominal, quantity, rule_at, tooltip
 from ck_repo.report.subject import Subject
-from ck_repo.rounds.scenario import RATE
 
 SHARES = (0.5, 0.9, 0.95, 0.97, 0.99, 0.999)  # the percentiles that LoadGen logs
 _BINS = 60
@@ -26,7 +25,7 @@ def latency_charts(subject: Subject) -> list[Chart]:
         *([] if scenario.one_query else [latency_over_time(subject, found)]),
         rate_over_time(subject.queries),
     ]
-    if scenario.issue == RATE or scenario.fixed_intervals or scenario.key == "multistream":
+    if scenario.at_rate or scenario.fixed_intervals or scenario.several_samples:
         charts.append(queue_over_time(subject, found))
     return charts
 
@@ -38,7 +37,8 @@ def percentiles_ms(found: Queries) -> dict[str, float]:
 
 
 def _unit(subject: Subject) -> str:
-    return "queries" if subject.scenario and subject.scenario.key in ("multistream", "server") else "samples"
+    scenario = subject.scenario
+    return "queries" if scenario and (scenario.several_samples or scenario.at_rate) else "samples"
 
 
 def _marks(subject: Subject, found: Queries, channel: str) -> list[dict[str, object]]:

@@ -119,9 +119,9 @@ class Subject:
 
     @cached_property
     def counted(self) -> Queries | None:
-        """The unit of LoadGen's percentiles: queries in MultiStream, samples in other scenarios."""
+        """The unit of LoadGen's percentiles: queries if they have several samples, as in MultiStream, else samples."""
         found = self.queries
-        if found is None or self.scenario is None or self.scenario.key != "multistream":
+        if found is None or self.scenario is None or not self.scenario.several_samples:
             return found
         return found.per_query()
 

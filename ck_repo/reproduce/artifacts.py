@@ -13,7 +13,7 @@ from ck_repo.errors import CKError, MismatchError, NotFoundError
 from ck_repo.experiments.meta import read_experiment
 from ck_repo.install.fetch import adopt, fetch
 from ck_repo.install.source import source_of
-from ck_repo.machine.register import detect, problem, register, registered_with
+from ck_repo.machine.register import DATA_KINDS, detect, problem, register, registered_with
 from ck_repo.models.parts import digest_of_model
 from ck_repo.reproduce.data_set import archived, brought_in
 from ck_repo.reproduce.recipes import foreign_recipe, gather_recipe
@@ -168,7 +168,7 @@ def _register(session: Session, row: LockedComponent, source: Path, scope: str) 
     if any(env.only_for in ("", scope) and set(_as_locked(row).tags) <= set(env.tags) for env in known):
         return
     soft = load(session.repositories, "soft", row.alias)
-    require_data(str(soft.meta().get("detect", "")), row.label)
+    require_data(str(soft.meta().get("detect", "")), row.label, DATA_KINDS)
     final = tools_root() / f"{soft.alias}-{row.content[:12]}-{of_value(scope)[:8]}"
     check_name(row.file)
     if odd := next((each for each in walk(source) if each.flaw), None):

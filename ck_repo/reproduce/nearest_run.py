@@ -12,7 +12,7 @@ from ck_repo.errors import NotFoundError
 from ck_repo.machine.platform import describe_platform
 from ck_repo.models.backends import own_backends
 from ck_repo.rounds.rules import Rules, rules_for
-from ck_repo.rounds.scenario import RATE, Scenario
+from ck_repo.rounds.scenario import Scenario
 from ck_repo.rounds.submission import Result
 from ck_repo.run.options import RunOptions
 
@@ -129,7 +129,7 @@ def _targets(row: Scenario, asked: Mapping[str, Any], unmatched: Unmatched) -> d
     samples = _number(asked.get("samples_per_query"))
     if row.target == "samples_per_query" and samples:
         found["samples_per_query"] = int(samples)
-    if row.issue == RATE and "target_qps" not in found:
+    if row.at_rate and "target_qps" not in found:
         unmatched("target", "not in the log", "a quarter of the measured rate", "the performance log is missing or truncated")
     return found
 

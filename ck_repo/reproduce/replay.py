@@ -11,7 +11,7 @@ from ck_repo.environment.collect import entry_of, locked_packages
 from ck_repo.environment.lockfile import NAME, Lock, lock_of_experiment
 from ck_repo.environment.locking import extend_lock, read_venv_lock
 from ck_repo.environment.venv import Venv, find_venv, read_venv
-from ck_repo.errors import ConfigError, NotFoundError, UsageError
+from ck_repo.errors import ConfigError, NotFoundError
 from ck_repo.experiments.experiment import MODULE
 from ck_repo.experiments.meta import ExperimentMeta, read_experiment
 from ck_repo.machine.python_packages import python_packages
@@ -21,9 +21,10 @@ from ck_repo.reproduce.pins import pinned
 from ck_repo.reproduce.recipes import recipes_of_experiment
 from ck_repo.reproduce.recreate import install_components, interpreter_for, known_packages, recreate
 from ck_repo.reproduce.verdict import USUAL, Tolerances, Verdict, judge
-from ck_repo.run.options import MEASURED, RUN_OPTIONS, RunOptions
+from ck_repo.run.options import MEASURED
 from ck_repo.run.pipeline import RunRecord, execute
 from ck_repo.run.prepare import prepare
+from ck_repo.run.recorded_options import options_of
 from ck_repo.session import Session
 from ck_repo.store.digest import of_value
 from ck_repo.store.entry import Entry
@@ -164,32 +165,6 @@ def replay(
     verdict = judge((experiment.path, meta), outcome, differences, tolerances)
     update_entry(records[0].experiment, {"verdict": verdict.as_data()})
     return Replay(records, verdict)
-
-
-def options_of(lock: Lock, experiment: Entry) -> RunOptions:
-    """The options of an experiment, without those that are only valid on their machine.
-
-    Raises
-    ------
-    ConfigError
-        If the lock has an option or value that this version does not support.
-    """
-    known = {option.name: option for option in RUN_OPTIONS}
-    unknown = sorted(set(lock.options) - set(known))
-    if unknown:
-        raise ConfigError(
-            f"{experiment.path}: it has the option {unknown[0]}, which this ck does not support",
-            hint=f"it was recorded by ck {lock.engine.get('version')}: install that, or a newer one",
-        )
-    # some options are only valid on their machine
-    options = {name: value for name, value in lock.options.items() if not known[name].this_machine}
-    for name, value in options.items():
-        if known[name].choices and value not in (known[name].default, *known[name].choices):
-            raise ConfigError(f"{experiment.path}: its option {name} is {value!r}", hint="the lock was edited")
-    try:
-        return RunOptions(**options)
-    except UsageError as error:
-        raise ConfigError(f"{experiment.path}: its option {error.what}", hint="the lock was edited") from None
 
 
 def _environment(session: Session, lock: Lock, name: str, python: str, own: bool) -> tuple[Venv, list[Difference]]:

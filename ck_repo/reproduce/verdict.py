@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ck_repo.contract.record import write
+from ck_repo.experiments.compare import SETTINGS, setting_text
 from ck_repo.experiments.detections import Agreement, agreement
 from ck_repo.experiments.figures import figures
 from ck_repo.experiments.interval import geometric_interval
@@ -77,8 +78,8 @@ class Verdict:
     agreement
         Of the detections; None if a log is missing.
     same_order
-        By test, whether the same samples were loaded and issued in the same order, as far as both logs go; None if it was not
-        recorded.
+        By test, whether the same samples were loaded and issued in the same order, up to the end of the shorter list; None if
+        it was not recorded.
     """
 
     reproduced: bool
@@ -139,7 +140,7 @@ def _accuracy(both: tuple[float, float] | None, found: Agreement | None, limit: 
 
 
 def _same_order(one: Path, other: Path, mode: str) -> bool | None:
-    """Whether the samples are equal as far as both lists go; a faster run issues more of them."""
+    """Whether the samples are equal up to the end of the shorter list; a faster run issues more of them."""
     try:
         rows = [json.loads(read_plain(folder, f"{mode}/samples.json")) for folder in (one, other)]
         common = min(len(row["issued"]) for row in rows)
@@ -167,21 +168,10 @@ def _speed(recorded: ExperimentMeta, replays: Sequence[ExperimentMeta]) -> Speed
 
 def _settings(one: ExperimentMeta, other: ExperimentMeta) -> list[Difference]:
     """What a run measured or selected itself: sessions, threads, batch, versions."""
-    names = (
-        "backend",
-        "backend_version",
-        "device",
-        "sessions",
-        "threads",
-        "batch_size",
-        "processes",
-        "images",
-        "loadgen_version",
-        "scenario",
-    )
+    names = (*SETTINGS, "loadgen_version", "scenario")
     left, right = (write(meta.results) if meta.results else {} for meta in (one, other))
     return [
-        Difference("setting", name, str(left.get(name, "")), str(right.get(name, "")))
+        Difference("setting", name, setting_text(left.get(name, "")), setting_text(right.get(name, "")))
         for name in names
         if left.get(name) != right.get(name)
     ]

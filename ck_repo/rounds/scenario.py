@@ -157,6 +157,16 @@ class Scenario:
         """Whether queries are issued at fixed intervals."""
         return self.issue == INTERVALS
 
+    @property
+    def at_rate(self) -> bool:
+        """Whether queries are issued at a rate, so that some may have to wait for others."""
+        return self.issue == RATE
+
+    @property
+    def several_samples(self) -> bool:
+        """Whether a query has several samples, but not all of them: then queries are counted instead of samples."""
+        return self.samples_per_query > 1 and not self.one_query
+
     def figure(self, raw: float | None) -> float | None:
         """The result in `unit` from the logged value."""
         return None if raw is None else raw / self.divisor

@@ -137,7 +137,8 @@ def parse_conf(text: str) -> list[Setting]:
 
 
 def look_up(round_: Round, rows: Sequence[Setting], model: str, scenario: str, key: str) -> Setting | None:
-    """The effective setting: that of model.scenario, any.scenario, model.any or any.any, in this order; the last of equals.
+    """The effective setting: that of model.scenario, any.scenario, model.any or any.any, in this order; the last one
+    among equals.
 
     Parameters
     ----------

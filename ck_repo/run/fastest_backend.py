@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from ck_repo.experiments.figures import TRIAL
 from ck_repo.machine.platform import same_machine
 from ck_repo.machine.python_packages import site_packages
 from ck_repo.models.backends import read_backends
+from ck_repo.rounds.round import load_round
 from ck_repo.run.kept_layout import subject_options
 from ck_repo.run.options import AUTO, RunOptions
 from ck_repo.run.pipeline import execute, forget
@@ -29,6 +31,7 @@ from ck_repo.store.folders import tools_root
 SAME = 0.001  # mAP by which the answers of two backends may differ: their arithmetic differs in the last digits
 _IMAGES, _SECONDS, _TAIL = 64, 2.0, "p90"
 _ROUNDS, _CLOSE = 2, 1.5  # further measurements in turns, of backends that are at most so many times slower than the fastest
+_CLEARLY = 1.1  # how many times as fast as the default another backend has to be: short measurements differ by some percent
 # options that a measurement shares with the run
 _SHARED = (
     "model", "dataset", "device", "visible_devices", "round", "samples_per_query", "batch_size", "threads", "sessions",
@@ -126,37 +129,49 @@ def fastest_backend(session: Session, program: Entry, options: RunOptions) -> Ru
     Raises
     ------
     CKError
-        If the default backend fails; another one that fails is left out, with a message.
+        If the default backend fails; another one that fails is skipped with a message.
     """
     found = candidates(session, program, options)
     if backend := kept_backend(found, options):
-        progress.say(f"backend {backend}: measured as the fastest by an earlier run (--retune measures again)")
+        progress.say(f"backend {backend}: chosen by an earlier measurement (--retune measures again)")
         return replace(options, backend=backend)
     if len(found.plans) == 1:
         progress.say(f"backend {found.default}: no other one runs this model here")
         return replace(options, backend=found.default)
     progress.say(f"measuring {len(found.plans)} backends: {', '.join(found.plans)}")
     base = _measured(session, program, options, found.default)
-    rated = {base.backend: base.rate}
+    rates = {base.backend: [base.rate]}
     for name in list(found.plans)[1:]:
         try:
             row = _measured(session, program, options, name)
         except CKError as error:
-            progress.say(f"backend {name} is left out: {error.what}")
+            progress.say(f"backend {name} is excluded: {error.what}")
             continue
         if abs(row.mAP - base.mAP) > SAME:
-            progress.say(f"backend {name} is left out: its mAP differs by more than {SAME:g} from that of {base.backend}")
+            progress.say(f"backend {name} is excluded: its mAP differs by more than {SAME:g} from that of {base.backend}")
             continue
-        rated[name] = row.rate
-    close = [name for name, rate in rated.items() if rate * _CLOSE >= max(rated.values())]
+        rates[name] = [row.rate]
+    fastest = max(row[0] for row in rates.values())
+    close = [name for name, row in rates.items() if row[0] * _CLOSE >= fastest]
     for name in close * _ROUNDS if len(close) > 1 else ():  # in turns, so that a disturbance of the machine meets all
-        again = _measured(session, program, replace(options, retune=False), name)
-        rated[name] = max(rated[name], again.rate)
-    best = max(rated, key=lambda name: rated[name])
-    speed = "" if best == base.backend else f", {rated[best] / rated[base.backend]:.2f} times the speed of {base.backend}"
-    progress.say(f"backend {best}: the fastest{speed}")
+        rates[name].append(_measured(session, program, replace(options, retune=False), name).rate)
+    best, speed = _chosen({name: statistics.median(row) for name, row in rates.items()}, base.backend)
+    progress.say(f"backend {best}: {speed}")
     _keep(_subject(candidates(session, program, options), options), best)
     return replace(options, backend=best)
+
+
+def _chosen(rated: Mapping[str, float], default: str) -> tuple[str, str]:
+    """The backend to use, and why: the fastest one if it is clearly faster than the default.
+
+    >>> _chosen({"onnxruntime": 100.0, "tensorflow": 106.0}, "onnxruntime")
+    ('onnxruntime', 'no other one is at least 1.1 times as fast')
+    """
+    best = max(rated, key=lambda name: rated[name])
+    ratio = rated[best] / rated[default]
+    if best == default or ratio < _CLEARLY:
+        return default, f"no other one is at least {_CLEARLY:g} times as fast"
+    return best, f"the fastest, {ratio:.2f} times the speed of {default}"
 
 
 def planned(session: Session, program: Entry, options: RunOptions) -> tuple[RunOptions, str]:
@@ -164,17 +179,18 @@ def planned(session: Session, program: Entry, options: RunOptions) -> tuple[RunO
     found = candidates(session, program, options)
     backend = kept_backend(found, options)
     if backend:
-        return replace(options, backend=backend), f"backend {backend}: measured as the fastest by an earlier run"
+        return replace(options, backend=backend), f"backend {backend}: chosen by an earlier measurement"
     note = f"the run measures {', '.join(found.plans)} first; this is the plan for {found.default}"
     return replace(options, backend=found.default), note
 
 
 def _measured(session: Session, program: Entry, options: RunOptions, backend: str) -> Rated:
     shared = {name: getattr(options, name) for name in _SHARED}
+    rules = load_round(options.round).scenario(options.scenario)
     short = RunOptions(
         **shared,
         backend=backend,
-        scenario="offline" if options.scenario == "server" else options.scenario,  # its rate bounds the highest target
+        scenario="offline" if rules.at_rate else options.scenario,  # its rate bounds the highest target
         mode="both",
         seconds=_SECONDS,
         count=min(options.count or _IMAGES, _IMAGES),
@@ -196,7 +212,7 @@ def _measured(session: Session, program: Entry, options: RunOptions, backend: st
 
 
 def _subject(found: Candidates, options: RunOptions) -> dict[str, object]:
-    """What has to be the same for a choice to be used again."""
+    """The values that have to be the same for a choice to be used again."""
     plans = {
         name: {key: [choice.key, choice.version] for key, choice in plan.choices.items() if key != DATASET}
         for name, plan in found.plans.items()

@@ -67,7 +67,7 @@ def run_harness(
     backend
         Name of the backend, for messages.
     device
-        Where it runs; a GPU of NVIDIA is looked at with nvidia-smi meanwhile.
+        Where it runs; NVIDIA GPUs are monitored with nvidia-smi during the run.
     limit
         Seconds after which it is ended; None for any.
     stopped
@@ -123,7 +123,7 @@ def _failure(folder: Path, status: int) -> RunError:
 
 
 def _moment(folder: Path) -> str:
-    """What the harness was doing when it ended, as far as its sessions had started."""
+    """What the harness was doing when it ended, if its sessions had started."""
     rows = read_running(folder)
     running = [row for row in rows if row.since]
     if any(row.is_loading for row in running):

@@ -1,4 +1,4 @@
-"""The layout (sessions, threads, batch) that an earlier run measured, kept for the next run of the same things."""
+"""The layout (sessions, threads, batch) that an earlier run measured, kept for the next run with the same configuration."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ck_repo.errors import CKError
 from ck_repo.machine.hardware import nvidia_gpus
 from ck_repo.machine.platform import same_machine
 from ck_repo.machine.python_packages import normalised
+from ck_repo.rounds.round import load_round
 from ck_repo.run.options import MEASURED, RunOptions
 from ck_repo.run.prepare import RunPlan
 from ck_repo.store.atomic import write_json
@@ -95,9 +96,10 @@ def place_of(plan: RunPlan, spec: Spec, weights: Installed, packages: Mapping[st
     }
     if options.device == "cuda":
         subject["gpus"] = nvidia_gpus("name", "driver_version")
-    if options.scenario == "server":
+    rules = load_round(options.round).scenario(options.scenario)
+    if rules.at_rate:
         subject["latency_bound_ms"] = spec.loadgen.target_latency_ms
-    if options.scenario == "multistream":
+    if rules.several_samples:
         subject["samples_per_query"] = spec.loadgen.samples_per_query
     if spec.model.size is None:  # inputs are as large as the images
         subject["images"] = spec.dataset.digest

@@ -49,7 +49,7 @@ def check_options(options: RunOptions, rules: Rules) -> None:
         raise UsageError(f"{options.compliance} is a performance run", hint="omit --mode=accuracy")
     if (options.processes or 1) > 1 and row.issue not in (RATE, ONE_QUERY):
         raise UsageError(
-            f"--processes={options.processes} is for offline and server: in {options.scenario} few samples are under way at "
+            f"--processes={options.processes} is for offline and server: in {options.scenario} few samples are in flight at "
             "once, and another process would only add latency",
             hint="omit --processes=",
         )

@@ -50,7 +50,7 @@ class RunOptions:
     calibration: Annotated[
         str,
         RunOption(
-            "images to calibrate 8-bit arithmetic with: how many of the data set (default 32), a folder, or a file of names",
+            "images for calibrating 8-bit arithmetic: the first N of the data set (default 32), a folder, or a file of names",
             value="FOLDER",
             file=True,
         ),
@@ -93,7 +93,10 @@ class RunOptions:
     round: Annotated[
         str,
         RunOption(
-            "the round whose rules apply (default v1.0)", value="v1.0", choices=tuple(round_names()), default_recorded=False
+            f"the round whose rules apply (default {DEFAULT})",
+            value=DEFAULT,
+            choices=tuple(round_names()),
+            default_recorded=False,
         ),
     ] = DEFAULT
     mode: Annotated[
@@ -201,7 +204,7 @@ class RunOptions:
     retune: Annotated[
         bool,
         RunOption(
-            "measure sessions, threads and batch again, though an earlier run on this machine did",
+            "measure sessions, threads and batch size again instead of using the cached result",
             this_machine=True,
             audited=False,
             default_recorded=False,
@@ -213,7 +216,7 @@ class RunOptions:
     counts: Annotated[
         str,
         RunOption(
-            "for official runs, who ensures the minimum query count: `held` keeps v1.0's order of samples, `loadgen` sets it",
+            "for official runs, how the minimum query count is ensured: `held` by the duration, `loadgen` by LoadGen's setting",
             value="loadgen",
             choices=("held", "loadgen"),
             default_recorded=False,
@@ -264,7 +267,7 @@ class RunOptions:
     profile: Annotated[
         bool,
         RunOption(
-            "measure where the time of a sample goes: queue, batch, framework, packing, LoadGen",
+            "measure the time of a sample by stage: queue, batch, framework, packing, LoadGen",
             official="an official run is not profiled",
             in_spec=True,
             audited=False,
@@ -274,7 +277,7 @@ class RunOptions:
     scorer: Annotated[
         str,
         RunOption(
-            "what computes mAP: faster-coco-eval has pycocotools' figures sooner (default: it, if installed and not official)",
+            "the scorer of mAP: faster-coco-eval is the faster one (default: if it is installed and the run is not official)",
             value="pycocotools",
             choices=("auto", "pycocotools", "faster-coco-eval"),
             in_spec=True,

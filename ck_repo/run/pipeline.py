@@ -87,7 +87,7 @@ def run_repeatedly(
     """
     check_device(options)
     if name and repetitions > 1:
-        raise UsageError("--record=NAME names one experiment", hint="leave out the name when there are repetitions")
+        raise UsageError("--record=NAME names one experiment", hint="omit the name if there are repetitions")
     records = []
     for _ in range(repetitions):
         timings = Timings()
@@ -246,7 +246,7 @@ def _require_program(session: Session, plan: RunPlan) -> None:
 def install(
     session: Session, plan: RunPlan, timings: Timings | None = None
 ) -> tuple[Venv, dict[str, Installed], tuple[LockedComponent, ...]]:
-    """Make the venv if there is none, and install what the run needs; the venv's lock takes it.
+    """Create the venv if there is none, and install the needs of the run; the venv's lock records them.
 
     Parameters
     ----------

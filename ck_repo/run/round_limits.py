@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ck_repo.errors import UsageError
-from ck_repo.rounds.scenario import RATE
 
 if TYPE_CHECKING:
     from ck_repo.rounds.scenario import Scenario
@@ -35,7 +34,7 @@ def check_target(options: RunOptions, rules: Scenario) -> None:
     UsageError
         If the target is missing, or differs from a fixed one.
     """
-    if rules.issue == RATE and options.target_qps is None:
+    if rules.at_rate and options.target_qps is None:
         raise UsageError(
             f"an official run of {rules.key} needs a target",
             hint=f"--target-qps=, or --user-conf=: `ck find performance --scenario={rules.key}` writes one",

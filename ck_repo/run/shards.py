@@ -130,5 +130,5 @@ def answer_part(
     start(folder / "spec.json", stopped)
     if missing := [name for name in FILES if not (folder / name).is_file()]:
         raise UsageError(
-            f"{plan.program.entry.cid} cannot run in shards: its harness writes no {missing[0]}", hint="leave out --shards="
+            f"{plan.program.entry.cid} cannot run in shards: its harness writes no {missing[0]}", hint="omit --shards="
         )

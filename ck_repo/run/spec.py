@@ -13,7 +13,6 @@ from ck_repo.models.model_file import profile_for_file
 from ck_repo.resolve.plan import SOURCE
 from ck_repo.rounds.round import load_round
 from ck_repo.rounds.rules import Rules, benchmark_of, rules_for
-from ck_repo.rounds.scenario import RATE
 from ck_repo.run.options import DEFAULT_SECONDS, RUN_OPTIONS, RunOptions
 from ck_repo.run.prepare import DATASET, LOADGEN, WEIGHTS, RunPlan
 from ck_repo.store.digest import of_value
@@ -62,20 +61,12 @@ def build_spec(plan: RunPlan, installed: Mapping[str, Installed]) -> Spec:
             preprocessed=_preprocessed(base, parts),
             inside=parts.inside,
         ),
-        device=options.device,
-        scenario=options.scenario,
         modes=options.modes,
-        count=options.count,
-        batch_size=options.batch_size,
-        threads=options.threads,
-        sessions=options.sessions,
-        processes=options.processes,
-        official=options.official,
         loadgen=settings,
         cache=tools_root() / ".cache" / "preprocessed",
-        reference_faults=options.reference_faults,
         loadgen_built=built,
         calibration=plan.calibration,
+        **{each.name: getattr(options, each.name) for each in OPTIONS},
     )
 
 
@@ -129,7 +120,7 @@ def loadgen_settings(options: RunOptions, rules: Rules) -> LoadGenSettings:
     seconds = options.seconds if options.seconds is not None else DEFAULT_SECONDS
     if options.official:
         seconds = max(row.min_duration_ms / 1e3, options.seconds or 0.0)
-        if row.issue == RATE and options.target_qps:
+        if row.at_rate and options.target_qps:
             seconds = max(seconds, row.min_queries / options.target_qps)
     latency = options.target_latency if options.target_latency is not None else row.target_latency_ms
     seeds, audit = _compliance(options, rules)

@@ -116,7 +116,7 @@ def settings_of(folder: Path) -> list[tuple[str, str]]:
     rows = []
     for path in [place / name for place in dict.fromkeys(found or ()) for name in ("config", "config.worktree")]:
         if path.is_file():
-            # read like a file from elsewhere, so that git opens no repository
+            # read like an external file, so that git opens no repository
             words = ("config", "--file", str(path.absolute()), "--no-includes", "--null", "--list")
             rows += [row.partition("\n")[::2] for row in run_git(*words, folder=Path(path.anchor or "/")).split("\0") if row]
     return rows

@@ -12,7 +12,6 @@ from ck_repo.environment.lockfile import lock_of_experiment
 from ck_repo.environment.venv import chosen_name, find_venv
 from ck_repo.errors import RunError, UsageError
 from ck_repo.experiments.meta import read_experiment
-from ck_repo.reproduce.replay import options_of
 from ck_repo.rounds.compliance import Verification, invalid, verify_accuracy, verify_performance
 from ck_repo.rounds.logs import read_accuracy, read_text
 from ck_repo.rounds.round import Round, load_round
@@ -21,6 +20,7 @@ from ck_repo.run.harness import rescore
 from ck_repo.run.options import MEASURED, RunOptions
 from ck_repo.run.pipeline import RunRecord, execute, harness_of
 from ck_repo.run.prepare import prepare
+from ck_repo.run.recorded_options import options_of
 from ck_repo.session import Session
 from ck_repo.store.atomic import write_text
 from ck_repo.store.entry import Entry

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from patience import PATIENCE
+
 
 @dataclass
 class Ck:
@@ -66,7 +68,7 @@ class Ck:
         while not seen():
             assert process.poll() is None, "it ended before it could be stopped: " + process.communicate()[1]
         process.send_signal(number)
-        return process.communicate(timeout=60)[1]
+        return process.communicate(timeout=PATIENCE)[1]
 
 
 def ck_with_demo(program: Path, home: Path) -> Ck:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from end_to_end.installed import Ck
+from patience import PATIENCE
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("shared_ck")]
 
@@ -46,7 +47,7 @@ def test_subshell_has_another_prompt(shared_ck: Ck, shell: str) -> None:
     command = [sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])", str(shared_ck.program), *words]
     environment = shared_ck.environment | {"TERM": "xterm"}
     process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    seen, _ = process.communicate(b"echo in=$CK_VENV\nexit\n", timeout=120)
+    seen, _ = process.communicate(b"echo in=$CK_VENV\nexit\n", timeout=PATIENCE)
     assert b"in=mlperf-inference" in seen
     assert b"CK mlperf-inference" in seen
 

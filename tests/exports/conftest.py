@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from exports.detected import Found
+from patience import PATIENCE
 
 from ck_repo.contract.record import write
 from ck_repo.models.interface import given_fields
@@ -35,7 +36,6 @@ PROGRAM = ROOT / "program" / "object-detection"
 SHAPES = ROOT / "package" / "dataset-demo-shapes" / "shapes.py"
 _TRUE = 6  # detections of an image that are used as its objects
 _THIN = 2  # pixels; boxes clipped at the edges of an image may have no extent at all
-_PATIENCE = 300  # s
 
 
 @pytest.fixture(scope="session")
@@ -150,7 +150,7 @@ def _run(spec: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         command, cwd=run, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
     try:
-        _, errors = process.communicate(timeout=_PATIENCE)
+        _, errors = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
     assert process.returncode == 0, errors.decode()

@@ -109,7 +109,7 @@ def test_our_saved_model_conversion(
 VARIABLES = "variables/variables.data-00000-of-00001"
 
 
-@pytest.mark.parametrize("damage", ["cut short", "missing", "another signature"])
+@pytest.mark.parametrize("damage", ["truncated", "missing", "another signature"])
 def test_corrupt_saved_model_is_an_error_with_folder(saved: tuple[Detector, Path], tmp_path: Path, damage: str) -> None:
     pytest.importorskip("tf2onnx")
     detector, folder = saved

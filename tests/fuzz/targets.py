@@ -30,7 +30,6 @@ from ck_repo.install.source import read_source, source_of, with_local_mirrors
 from ck_repo.machine.register import problem
 from ck_repo.models.model_file import inspect_model
 from ck_repo.reproduce.nearest_run import match
-from ck_repo.reproduce.replay import options_of
 from ck_repo.reproduce.verdict import USUAL, judge, verdict_lines
 from ck_repo.resolve.component import read_component
 from ck_repo.resolve.variations import choose, offered
@@ -42,6 +41,7 @@ from ck_repo.rounds.round import load_round
 from ck_repo.rounds.submission import find_results, read_result
 from ck_repo.rounds.truncate import truncate_log
 from ck_repo.rounds.user_conf import parse_conf, targets_of, with_setting
+from ck_repo.run.recorded_options import options_of
 from ck_repo.run.spellings import from_cmd_key, from_environment, from_extra_ops
 from ck_repo.stock.environment import read_env
 from ck_repo.store.archive import unpack_entries

@@ -72,7 +72,6 @@ def _try(name: str, value: Any) -> None:
 def test_any_input_gives_a_result_or_our_error(name: str, ck_home: Path) -> None:
     @settings(
         max_examples=max(_ALL // len(TARGETS), 1),
-        deadline=None,
         derandomize=not _LONG,
         database=None,
         phases=[Phase.generate, Phase.shrink],

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from bare_venv import bare_venv
-from servers import WAIT
+from patience import PATIENCE
 from servers import server as server
 
 from ck_repo.cli.main import main
@@ -40,13 +40,13 @@ class Ck:
 
     def answer(self) -> dict[str, Any]:
         """Wait for its end; its JSON, with all of stderr as `stderr`."""
-        out, err = self.process.communicate(timeout=WAIT)
+        out, err = self.process.communicate(timeout=PATIENCE)
         return {**json.loads(out), "stderr": err}
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         """Like `kill -9` or Ctrl-C."""
         self.process.send_signal(number)
-        self.process.communicate(timeout=WAIT)
+        self.process.communicate(timeout=PATIENCE)
 
 
 @pytest.fixture

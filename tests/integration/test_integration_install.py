@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from servers import WAIT, Gate, Server, status, until, whole
+from patience import PATIENCE, until
+from servers import Gate, Server, status, whole
 
 from ck_repo.store.entry import Entry
 
@@ -39,7 +40,7 @@ def test_interrupted_download_resumes(
     gate = Gate(CONTENT, after=HALF)
     package("thing", fetched(server.give("/f.bin", gate)), file="f.bin")
     first = start(*INSTALL)
-    assert gate.reached.wait(WAIT)
+    assert gate.reached.wait(PATIENCE)
     partial = ck_home / "CK-TOOLS/.cache/partial"
     until(lambda: any(path.stat().st_size >= HALF // 2 for path in partial.glob("*")))
     assert visible() == []
@@ -62,7 +63,7 @@ def test_interrupted_download_resumes(
 def test_interrupted_unpacking_leaves_no_partial_install(
     start: Start, package: Package, visible: Visible, tmp_path: Path, ck_home: Path, number: signal.Signals
 ) -> None:
-    archive, count = tmp_path / "many.zip", 6_000
+    archive, count = tmp_path / "many.zip", 20_000
     with zipfile.ZipFile(archive, "w") as file:
         for index in range(count):
             file.writestr(f"many/{index:05d}", b"x")
@@ -95,13 +96,13 @@ def test_killed_script_leaves_no_partial_install(
     step = {"script": {"file": "make.py", "arguments": [server.give("/go", gate)]}}
     (package("thing", step, file="out").path / "make.py").write_text(SCRIPT)
     first = start(*INSTALL, "--trust")
-    assert gate.reached.wait(WAIT)
+    assert gate.reached.wait(PATIENCE)
     assert visible() == []
     first.kill()
     gate.open.set()
     assert visible() == []
 
-    server.give("/go", whole(b"go on"))
+    server.give("/go", whole(b"now"))
     answer = start(*INSTALL, "--trust").answer()
     assert answer["return"] == 0, answer
     assert Path(answer["env"]["file"]).read_text() == "half and half"
@@ -112,7 +113,7 @@ def test_concurrent_installations_create_one_folder(server: Server, start: Start
     gate = Gate(CONTENT, after=HALF)
     package("thing", fetched(server.give("/f.bin", gate)), file="f.bin")
     first = start(*INSTALL)
-    assert gate.reached.wait(WAIT)
+    assert gate.reached.wait(PATIENCE)
     second = start(*INSTALL)
     assert second.prints("installing thing: locked by another process; waiting")
     assert visible() == []

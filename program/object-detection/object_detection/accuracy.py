@@ -131,12 +131,12 @@ def as_coco(found: Found, images: ImageList, classes_are: str) -> list[CocoResul
     of_sample = np.repeat(np.asarray(samples, dtype=np.int64), counts)
     kinds = rows[:, 5]
     if len(wrong := np.flatnonzero(~(np.abs(kinds) < _NO_CLASS))):  # NaN, too
-        raise HarnessError(f"the model answers class {kinds[wrong[0]]:g} for sample {of_sample[wrong[0]]}")
+        raise HarnessError(f"the model returned class {kinds[wrong[0]]:g} for sample {of_sample[wrong[0]]}")
     categories: list[int] = kinds.astype(np.int64).tolist()
     if classes_are == "contiguous":
         known = len(images.categories)
         if (wrong_kind := next((kind for kind in categories if not 1 <= kind <= known), None)) is not None:
-            raise HarnessError(f"the model answers class {wrong_kind}, and the data set has {known} categories")
+            raise HarnessError(f"the model returned class {wrong_kind}, and the data set has {known} categories")
         categories = [images.categories[kind - 1] for kind in categories]
     scale = np.asarray([images.sizes[index] for index in samples], dtype=np.float64).reshape(-1, 2)
     width, height = np.repeat(scale, counts, axis=0).T

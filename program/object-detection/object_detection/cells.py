@@ -42,6 +42,6 @@ def _grids(count: int, size: tuple[int, int]) -> tuple[npt.NDArray[np.float32], 
                 strides = [np.full((len(own), 1), stride) for own, stride in zip(places, _STRIDES[first:end], strict=True)]
                 return np.concatenate(places).astype(np.float32), np.concatenate(strides).astype(np.float32)
     raise HarnessError(
-        f"the model answers {count} boxes an image: not one for each cell of grids on an input of {size[0]} × {size[1]}",
+        f"the model returned {count} boxes for an image: not one for each cell of grids on an input of {size[0]} × {size[1]}",
         "register it with another --box_units=",
     )

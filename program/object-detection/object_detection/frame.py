@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -104,9 +105,10 @@ def in_image(boxes: npt.NDArray[np.float32], frame: Frame, units: str) -> npt.ND
     pair = np.float32
     if units == "image-pixels":
         return np.asarray(boxes / np.array([*frame.image, *frame.image], dtype=pair), dtype=pair)
-    if frame.inside == frame.input and units == "unit":
+    spans = [size * scale for size, scale in zip(frame.image, frame.scale, strict=True)]
+    # the image fills the input: not one of 63.5 pixels, rounded to 64, and not one that is cropped
+    if units == "unit" and all(map(math.isclose, spans, frame.input)):
         return boxes
     pixels = np.asarray(boxes * np.array([*frame.input, *frame.input], dtype=pair)) if units == "unit" else boxes
     moved = pixels - np.array([*frame.offset, *frame.offset], dtype=pair)
-    spans = [size * scale for size, scale in zip(frame.image, frame.scale, strict=True)]
     return np.asarray(moved / np.array([*spans, *spans], dtype=pair), dtype=pair)

@@ -1,4 +1,4 @@
-"""Layouts that are worth a measurement: sessions side by side, threads of each, samples a batch.
+"""Layouts to measure: parallel sessions, threads of each, samples per batch.
 
 Nothing is measured here. `proposals` says which layouts to measure next, given the rates so far.
 """
@@ -20,7 +20,7 @@ MAX_SESSIONS = 512
 
 @dataclass(frozen=True)
 class Layout:
-    """Sessions side by side, threads in each (0: the framework's choice), samples a batch."""
+    """Parallel sessions, threads in each (0: the framework's choice), samples per batch."""
 
     sessions: int
     threads: int
@@ -53,7 +53,7 @@ class Space:
     sessions
         How many the user wants; None for as many as fill the cores.
     max_sessions
-        Layouts with more sessions are left out.
+        Layouts with more sessions are skipped.
     """
 
     cores: int

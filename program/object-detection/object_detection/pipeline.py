@@ -272,7 +272,7 @@ def run_performance(spec: Spec, team: Team, library: SampleLibrary, images: Imag
         if not _too_short(spec, found):
             break
         assert found.samples_per_second is not None  # the machine has become faster since the layouts were measured
-        tell("performance, once more: it was faster than measured, and over too soon", 0, None)
+        tell("performance test again: the machine was faster than measured, so the test ended early", 0, None)
         seconds, asked = _run_test(spec, "performance", team, library, len(images), found.samples_per_second)
         found = replace(summary.performance(folder, spec.scenario), repeated=True, profile=team.profile())
     bound, tail = spec.loadgen.target_latency_ms, f"p{100 * spec.loadgen.percentile:g}"

@@ -64,7 +64,7 @@ def cores_of(text: str) -> list[int]:
 def places(topology: Topology, sessions: int, threads: int) -> list[tuple[int, ...]]:
     """The cores of each session; empty for a session that is not bound.
 
-    Sessions are dealt to the nodes in proportion to their cores. They are not bound on a machine of one node, where the
+    Sessions are distributed over the nodes in proportion to their cores. They are not bound on a machine of one node, where the
     operating system places threads well, nor if a session has more threads than a node has cores.
 
     Parameters
@@ -89,7 +89,7 @@ def places(topology: Topology, sessions: int, threads: int) -> list[tuple[int, .
 
 
 def devices(wanted: str, available: Sequence[str], sessions: int) -> list[str]:
-    """The device of each session: several GPUs are dealt in turn.
+    """The device of each session: several GPUs are assigned in turn.
 
     Parameters
     ----------

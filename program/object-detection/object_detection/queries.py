@@ -10,13 +10,11 @@ import json
 import re
 from pathlib import Path
 
-TRACE, QUERIES = "mlperf_log_trace.json", "queries.json"
+from object_detection.contract.logs import TRACE, parse_trace
+
+QUERIES = "queries.json"
 _MAXIMUM = 200_000  # samples: about 8 MB of columns, and 150 MB of LoadGen's events while the run lasts
 FASTEST = 1000.0  # samples/s; above, the events that LoadGen writes take time from the run
-_SAMPLE = re.compile(
-    rb'"name":"Sample".*?"ph": ?"b".*?"ts":(-?[\d.]+),"args":\{"sample_seq":(\d+),"query_seq":(\d+),"sample_idx":(\d+),'
-    rb'"issue_start_ns":(-?\d+),"complete_ns":(-?\d+)'
-)
 _ORIGIN = re.compile(rb'"otherData":\{\s*"ts":([\d.]+)')
 
 
@@ -49,25 +47,20 @@ def write_queries(folder: Path, *, keep: bool) -> None:
     trace = folder / TRACE
     if not trace.is_file() or not trace.stat().st_size:
         return
-    rows: list[tuple[int, int, int, float, int, int]] = []
     began = None
     with open(trace, "rb") as file:
-        for line in file:
-            if match := _SAMPLE.search(line):
-                start, number, query, index, issued, completed = match.groups()
-                rows.append((int(number), int(query), int(index), float(start), int(issued), int(completed)))
+        rows = sorted(sample for line in file for sample in parse_trace(line))
         file.seek(max(0, trace.stat().st_size - 4096))
         if found := _ORIGIN.search(file.read()):
             began = float(found[1]) / 1e6
-    rows.sort()
     columns: dict[str, object] = {
         "version": 1,
         "began": began,
-        "query": [row[1] for row in rows],
-        "sample": [row[2] for row in rows],
-        "start_us": [round(row[3], 3) for row in rows],
-        "issue_ns": [row[4] for row in rows],
-        "latency_ns": [row[5] for row in rows],
+        "query": [row.query for row in rows],
+        "sample": [row.sample for row in rows],
+        "start_us": [round(row.due_us, 3) for row in rows],
+        "issue_ns": [row.issued_ns for row in rows],
+        "latency_ns": [row.completed_ns for row in rows],
     }
     (folder / QUERIES).write_text(json.dumps(columns, separators=(",", ":")) + "\n", encoding="utf-8")
     if not keep:

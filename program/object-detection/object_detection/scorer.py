@@ -37,7 +37,7 @@ def chosen(choice: str, official: bool) -> str:
     if not _version(choice):
         raise HarnessError(
             f"--scorer={choice}: {choice} is not installed in the venv",
-            f"`ck install package --tags=lib,python-package,{choice}`, or leave the option out",
+            f"`ck install package --tags=lib,python-package,{choice}`, or omit the option",
         )
     return choice
 

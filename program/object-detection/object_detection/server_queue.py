@@ -25,8 +25,8 @@ def highest_rate(layout: Layout, rates: Mapping[Layout, float], bound: float, pe
     """Queries/s that a layout answers within a bound.
 
     The time of a batch follows from the measured rates of layouts with the same sessions and threads; between and below their
-    batches it is interpolated linearly. Queries arrive at random, as LoadGen issues them, and a session that is free takes
-    what waits, up to its batch.
+    batches it is interpolated linearly. Queries arrive at random, as LoadGen issues them, and a free session takes the
+    waiting ones, up to its batch size.
 
     Parameters
     ----------

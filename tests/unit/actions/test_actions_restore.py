@@ -1,4 +1,4 @@
-"""`ck restore` brings back what `ck rm` removed."""
+"""`ck restore` restores entries that `ck rm` removed."""
 
 from __future__ import annotations
 

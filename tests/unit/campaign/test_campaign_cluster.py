@@ -124,7 +124,7 @@ def test_experiments_of_other_machines_arrive_complete(ck: Callable[..., Any], l
     assert (found["made"], found["left"]) == (4, 0)
     home = {entry.uid: entry for entry in experiments()}
     there = {path.name: path for name in ("one", "two") for path in (lab.home / name / "CK/local/experiment").glob("[0-9a-f]*")}
-    assert set(home) <= set(there)  # if a worker seemed lost on a busy machine, its run was made again
+    assert set(home) <= set(there)  # if a worker seemed lost on a busy machine, its run was repeated
     for uid, entry in home.items():
         for path in (path for path in there[uid].rglob("*") if path.is_file()):
             assert (entry.path / path.relative_to(there[uid])).read_bytes() == path.read_bytes()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bare_venv import put_package
 from campaign_lab import WAIT, Lab, Link, await_workers, can_mount, held, until
 from network_hosts import network
 from toy_benchmark import made_runs, toy_benchmark
@@ -34,7 +35,7 @@ def experiments() -> list[Entry]:
 
 
 def test_wrong_clock_is_warning_and_machine_with_full_disk_is_skipped(ck: Callable[..., Any], log: Path, lab: Lab) -> None:
-    """The machine whose disk is full fails every run at once: without being left out it would fail all cells."""
+    """The machine whose disk is full fails every run at once: if it were not skipped, all cells would fail."""
     if not _FAKETIME or not can_mount():
         pytest.skip("needs libfaketime and unshare, to mount a small disk")
     lab.worker("late", LD_PRELOAD=_FAKETIME, FAKETIME="-300s", DONT_FAKE_MONOTONIC="1")
@@ -213,7 +214,7 @@ def test_run_that_ended_after_command_was_killed_is_fetched(ck: Callable[..., An
 def test_worker_that_does_not_answer_is_skipped(
     ck: Callable[..., Any], log: Path, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ck_repo.campaign.cluster._HELLO", 1.0)
+    monkeypatch.setattr("ck_repo.campaign.cluster._ANSWER", 1.0)
     stuck = lab.worker("stuck")
     await_workers(lab, "stuck")
     os.killpg(stuck.pid, signal.SIGSTOP)
@@ -238,8 +239,40 @@ def test_machine_installs_nothing_while_another_command_measures_on_it(log: Path
     assert len(made_runs(log)) == 2
 
 
+def test_machine_makes_its_runs_although_others_are_lost(
+    ck: Callable[..., Any], log: Path, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One worker is killed in the first round, and one has another program: the third makes every repetition."""
+    monkeypatch.setattr("ck_repo.campaign.machines._AWAY", 0.1)
+    file = Path(lab.machine("unfit")["CK_REPOS"]) / "local/program/toy-bench/toy_harness/__main__.py"
+    file.write_text(file.read_text() + "\n")
+    lab.worker("unfit")
+    lab.worker("doomed", TOY_KILLS_WITH="4")
+    lab.worker("good")
+    await_workers(lab, "unfit", "doomed", "good")
+    done = ck(*SWEEP, f"--cluster={lab.address}", "--each=machine", "--repetitions=3")
+    assert (done.json["state"], done.json["made"], done.json["left"]) == ("machines gone", 7, 11), done.err
+    runs = [(row["values"]["batch_size"], row["machine"], len(row["experiments"])) for row in done.json["rows"]]
+    assert sorted(row for row in runs if row[2]) == [(1, "doomed", 1), (1, "good", 3), (4, "good", 3)]
+
+
+def test_runs_of_machine_count_by_its_own_packages(ck: Callable[..., Any], log: Path, lab: Lab) -> None:
+    """It has the hardware of this machine, whose venv lacks its package; after an upgrade there the runs are repeated."""
+    venv = Path(lab.machine("one")["CK_REPOS"]) / "local/venv/mlperf-inference/venv"
+    put_package(venv, "thing", "1.0")
+    lab.worker("one")
+    await_workers(lab, "one")
+    calls = []
+    for version in ("1.0", "1.0", "2.0"):
+        put_package(venv, "thing", version)
+        done = ck(*SWEEP, f"--cluster={lab.address}")
+        calls.append((done.json["found"], done.json["made"], done.json["left"]))
+    assert calls == [(0, 2, 0), (2, 0, 0), (0, 2, 0)], done.err
+    assert len(made_runs(log)) == 4
+
+
 def test_campaign_continues_after_scheduler_was_killed(ck: Callable[..., Any], log: Path, lab: Lab, ck_home: Path) -> None:
-    """The command goes on with the new scheduler, or ends after a minute without one and is continued by the same command."""
+    """The command continues with the new scheduler, or ends after a minute without one, and the same command continues it."""
     gate = ck_home / "gate"
     lab.worker("one", before=("sh", "-c", _AGAIN, "sh"), TOY_WAITS_FOR=str(gate))
     await_workers(lab, "one")

@@ -1,4 +1,4 @@
-"""`ck install package --cluster=`: machines make the parts of a package; what comes home is that of one machine."""
+"""`ck install package --cluster=`: machines make the parts of a package; the result equals that of one machine."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_damaged_pieces_are_fetched_again(ck: Callable[..., Any], lines: Path, m
     monkeypatch.setattr(package_machines, "_there", damaging)
     done = ck(*INSTALL, "--cluster=local", "--shards=2")
     assert done.code == 0, done.err
-    assert "lines.txt was damaged on its way" in done.err
+    assert "lines.txt was damaged during the transfer" in done.err
     assert (Path(done.json["path"]) / "lines.txt").read_text() == WHOLE
 
 
@@ -107,7 +107,7 @@ def test_a_machine_with_other_inputs_makes_no_part(ck: Callable[..., Any], lines
 
     task = {"key": "0" * 64, "of": "lines", "tags": "dataset,lines", "version": "", "added": {}, "tools": {}, "index": 0}
     answer = make_part({**task, "count": 1, "trust": True, "venv": None})
-    assert "would be made of something else than lines" in answer["error"]
+    assert "would have other inputs than lines" in answer["error"]
     assert not lines.exists()
 
 

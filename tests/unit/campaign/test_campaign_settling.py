@@ -1,4 +1,4 @@
-"""Machines that are busy, hot or throttled wait, and are measured anyway or left out."""
+"""Machines that are busy, hot or throttled wait, and are measured anyway or skipped."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_busy_machine_waits_and_is_skipped(
         lab.worker("busy", before=before, TOY_STAT=str(ck_home / "stat"))
         await_workers(lab, "busy")
         done = ck(*SWEEP, cluster, "--settle=0.01", "--busy=0.9")
-        assert "every machine is skipped" in done.json["error"]
+        assert "every machine was skipped" in done.json["error"]
         assert "warning: busy waits up to 0 s: other programs use 100 % of the CPU time (allowed: 90 %)" in done.err
         assert "warning: busy is skipped from now on, after 0 s: other programs use 100 %" in done.err
         assert made_runs(log) == []

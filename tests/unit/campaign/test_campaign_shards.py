@@ -117,7 +117,7 @@ def test_machine_with_other_model_answers_no_shard(program: Entry) -> None:
         "trust": True,
     }
     answer = answer_remote(task)
-    assert answer["error"].endswith("is not what this run has as weights")
+    assert answer["error"].endswith("as weights, which differs from that of this run")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_machine_with_other_model_answers_no_shard(program: Entry) -> None:
         (("--shards=machines",), "--shards=machines needs machines"),
         (("--cluster=local",), "--cluster= of `ck run` is for the shards"),
         (("--shards=2", "--mode=performance"), "a performance run, which is never divided"),
-        (("--shards=2", "--official", "--cluster=local"), "cannot be of several machines"),
+        (("--shards=2", "--official", "--cluster=local"), "not on several machines"),
     ],
 )
 def test_invalid_options_are_refused(ck: Callable[..., Any], program: Entry, words: tuple[str, ...], message: str) -> None:

@@ -1,7 +1,8 @@
-"""A sweep: what is run, in which order, what is skipped, and how it goes on after a stop."""
+"""A sweep: which cells are run, in which order, which are skipped, and how it continues after a stop."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -12,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bare_venv import put_package
+from patience import PATIENCE
+from servers import Server, whole
+from servers import server as server
 from toy_benchmark import made_runs
 
 from ck_repo.campaign.campaign import Campaign, open_campaign
@@ -23,10 +28,12 @@ from ck_repo.campaign.planning import plan_cells
 from ck_repo.campaign.recorded import Recorded
 from ck_repo.campaign.results import counts, results
 from ck_repo.campaign.sweep import begin
+from ck_repo.machine import gpu
 from ck_repo.session import Session
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find
+from ck_repo.store.writing import create_entry
 
 pytestmark = pytest.mark.usefixtures("program")
 SWEEP = ("sweep", "program:toy-bench", "--out=json", "--trust")
@@ -86,22 +93,11 @@ def test_larger_matrix_and_plain_run_share_runs(ck: Callable[..., Any], log: Pat
 
 def test_changed_package_in_venv_invalidates_runs(ck: Callable[..., Any], log: Path, program: Entry) -> None:
     """Same options, another lock: an experiment of a package that has another version now does not count."""
-    site = next((program.path.parents[1] / "venv/mlperf-inference/venv/lib").glob("python*")) / "site-packages"
-
-    def installed(version: str) -> None:
-        for old in site.glob("thing-*.dist-info"):
-            for path in old.iterdir():
-                path.unlink()
-            old.rmdir()
-        folder = site / f"thing-{version}.dist-info"
-        folder.mkdir()
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: thing\nVersion: {version}\n")
-        (folder / "RECORD").write_text("")
-
-    installed("1.0")
+    venv = program.path.parents[1] / "venv/mlperf-inference/venv"
+    put_package(venv, "thing", "1.0")
     sweep(ck, "--over.batch_size=1")
     assert sweep(ck, "--over.batch_size=1")["made"] == 0
-    installed("2.0")
+    put_package(venv, "thing", "2.0")
     found = sweep(ck, "--over.batch_size=1")
     assert (found["made"], found["found"]) == (1, 0)
     assert [len(row["experiments"]) for row in found["rows"]] == [1]
@@ -151,6 +147,22 @@ def test_impossible_cell_does_not_stop_the_others(ck: Callable[..., Any], log: P
     assert found["rows"][1]["why"].startswith("cannot run: ")
 
 
+def test_cell_whose_device_is_missing_does_not_stop_the_others(
+    ck: Callable[..., Any], log: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(gpu, "DRIVER", tmp_path / "no-driver")
+    monkeypatch.setattr(gpu, "DEVICES", tmp_path)
+    foreseen = sweep(ck, "--over.device=cpu,cuda", "--dry-run")
+    found = sweep(ck, "--over.device=cpu,cuda")
+    assert (found["made"], found["left"]) == (1, 0)
+    for rows in (foreseen["cells"], found["rows"]):
+        assert [row["values"]["device"] for row in rows] == ["cpu", "cuda"]
+        assert rows[0]["why"] == ""
+        assert "there is no NVIDIA GPU" in rows[1]["why"]
+    there = sweep(ck, "--over.device=cpu,cuda", "--cluster=local", "--dry-run")  # other machines may have one
+    assert [row["why"] for row in there["cells"]] == ["", ""]
+
+
 def test_time_limit_stops_sweep_and_same_command_continues(ck: Callable[..., Any], log: Path) -> None:
     """The toy's performance test says 10 s, so that a limit of 1 s leaves room for no run; each earlier duration is known."""
     sweep(ck, "--over.batch_size=1")
@@ -162,8 +174,8 @@ def test_time_limit_stops_sweep_and_same_command_continues(ck: Callable[..., Any
 
 def test_run_over_time_limit_is_ended(ck: Callable[..., Any], log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOY_HANGS", "4")
-    found = sweep(ck, "--over.batch_size=1,4", "--run_limit=0.5")
-    assert found["rows"][1]["why"] == "failed 2 times: the run was ended after its limit of 0.5 s"
+    found = sweep(ck, "--over.batch_size=1,4", "--run_limit=3")
+    assert found["rows"][1]["why"] == "failed 2 times: the run was ended after its limit of 3 s"
 
 
 def test_dry_run_lists_cells_time_and_downloads_without_changes(ck: Callable[..., Any], log: Path, ck_home: Path) -> None:
@@ -175,6 +187,23 @@ def test_dry_run_lists_cells_time_and_downloads_without_changes(ck: Callable[...
     assert found["downloads"] == []
     assert len(made_runs(log)) == 1
     assert len(find(Repositories(), "campaign")) == 1
+
+
+def test_dry_run_names_what_the_sweep_downloads(ck: Callable[..., Any], log: Path, server: Server) -> None:
+    content = b"toy-large"
+    url = server.give("/large.txt", whole(content))
+    step = {"download": {"url": url, "sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}}
+    model = find(Repositories(), "package", "toy-plain")[0].meta()["model"]
+    meta = {"tags": ["model", "large"], "file": "large.txt", "install": [step], "model": model}
+    create_entry(Repositories().writable(), "package", "toy-large", meta)
+    words = ("--over.model=plain,large", "--over.threads=1,2")
+    for cluster in ((), ("--cluster=local",)):
+        found = sweep(ck, *words, "--dry-run", *cluster)
+        assert found["downloads"] == [{"url": url, "size": len(content)}]
+    assert server.requests == []
+    assert sweep(ck, *words)["made"] == 4
+    assert [path for path, _ in server.requests] == ["/large.txt"]
+    assert sweep(ck, *words, "--dry-run")["downloads"] == []
 
 
 def _each_machine(repetitions: int = 1) -> Campaign:
@@ -253,7 +282,7 @@ def _wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> 
 def test_stopped_sweep_continues(
     number: signal.Signals, ck: Callable[..., Any], log: Path, ck_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed in its second run: the first is not repeated, the second is made again, nothing is counted twice."""
+    """Killed in its second run: the first is not repeated, the second is repeated, nothing is counted twice."""
     words = ("--over.batch_size=1,4,8", "--repetitions=2", "--name=mine")
     gate = ck_home / "gate"
     sweep(ck, "--over.batch_size=1", "--name=first")
@@ -264,7 +293,7 @@ def test_stopped_sweep_continues(
         done = ck(*SWEEP, *words)
         assert (done.code, "by another process" in done.json["error"]) == (4, True)
     process.send_signal(number)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     gate.touch()
     found = sweep(ck, *words)
     assert (found["found"], found["made"], found["left"]) == (1, 5, 0)
@@ -285,7 +314,7 @@ def test_two_campaigns_measure_one_after_the_other(
     assert any("another campaign is measuring" in line for line in second.stderr)
     assert len(made_runs(log)) == 1
     gate.touch()
-    assert first.wait(60) == second.wait(60) == 0
+    assert first.wait(PATIENCE) == second.wait(PATIENCE) == 0
     assert len(made_runs(log)) == 2
     first.communicate()
     second.communicate()

@@ -140,6 +140,17 @@ def test_time_limit_ends_command_whose_machine_is_making_its_venv(log: Path, lab
     assert (json.loads(out)["state"], json.loads(out)["left"]) == ("time limit", 2)
 
 
+def test_dry_run_counts_runs_and_downloads_by_the_bundle(ck: Callable[..., Any], program: Entry, ck_home: Path) -> None:
+    """The run here had no `ballast`, which the bundle has."""
+    assert ck("sweep", "program:toy-bench", "--trust", "--over.batch_size=1").code == 0
+    assert ck(*SWEEP, "--dry-run").json["runs"] == 1
+    bundle = written_bundle(ck_home / "b.zip")
+    found = ck(*SWEEP, f"--bundle={bundle}", "--dry-run").json
+    assert (found["runs"], found["downloads"], found["python_packages"]) == (2, [], [])
+    assert found["bundle"] == {"path": str(bundle), "size": bundle.stat().st_size}
+    assert "downloads: none; each machine gets b.zip" in ck(*SWEEP[:2], *SWEEP[3:], f"--bundle={bundle}", "--dry-run").out
+
+
 def test_unusable_bundle_is_an_error(
     ck: Callable[..., Any], program: Entry, ck_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,7 +162,7 @@ def test_unusable_bundle_is_an_error(
         file.writestr("wheels/more.whl", b"")
     done = ck(*SWEEP, f"--bundle={bundle}")
     assert done.code == 7
-    assert "every machine is skipped" in done.json["error"]
+    assert "every machine was skipped" in done.json["error"]
     assert "more.whl" in done.json["error"]
     bundle.write_bytes(bundle.read_bytes()[:300])
     done = ck(*SWEEP, f"--bundle={bundle}")
@@ -169,7 +180,7 @@ def test_file_is_received_in_parts_and_verified(ck_home: Path) -> None:
     damaged = b"x" + content[101:]
     assert receive(digest, 100, damaged) == len(content)
     answer = make_venv_of_file("bundle", digest, trust=False)
-    assert "was damaged on its way" in answer["error"]
+    assert "was damaged during the transfer" in answer["error"]
     assert receive(digest, 0, content) == len(content)
     assert make_venv_of_file("bundle", digest, trust=False) == {}
     assert bytes_there("bundle", digest) == -1
@@ -188,10 +199,10 @@ def test_venv_of_file_is_only_used_by_its_campaign(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--cluster=local", "--bundle=b", "--lock=l"), "each say what the venv is made of"),
+        (("--cluster=local", "--bundle=b", "--lock=l"), "--bundle= and --lock= exclude each other"),
         (("--bundle=b",), "is for the machines of a cluster"),
-        (("--cluster=local", "--bundle=b", "--venv=mine"), "each say which venv the runs use"),
-        (("--cluster=local", "--lock=none.json"), "none.json is not there"),
+        (("--cluster=local", "--bundle=b", "--venv=mine"), "--bundle= and --venv= exclude each other"),
+        (("--cluster=local", "--lock=none.json"), "none.json does not exist"),
     ],
 )
 def test_invalid_options_are_refused(ck: Callable[..., Any], program: Entry, words: tuple[str, ...], message: str) -> None:

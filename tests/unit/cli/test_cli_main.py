@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 
 from ck_repo import __version__
 from ck_repo.actions import kernel
@@ -176,7 +177,7 @@ runpy.run_module("ck_repo", run_name="__main__", alter_sys=True)
 @pytest.mark.parametrize("module", ["ck_repo.start", "signal", "ck_repo.cli.main", "ck_repo.actions.catalogue"])
 def test_ctrl_c_during_startup_prints_no_traceback(module: str) -> None:
     words = [sys.executable, "-S", "-c", _INTERRUPTED_AT, module, os.pathsep.join(sys.path)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 130
     assert done.stderr.startswith("ck: error: interrupted")
     assert "Traceback" not in done.stderr

@@ -159,7 +159,7 @@ _WORD = st.lists(_PIECES | _TEXT, max_size=6).map("".join) | _JSON.map(lambda va
 
 @given(st.lists(_WORD, max_size=6))
 @example(["a", "--b.c.d=1", '@@@{"b": 1}', "--b.c=2"])
-@settings(deadline=None, database=None)
+@settings(database=None)
 def test_any_input_is_parsed_or_rejected(words: list[str]) -> None:
     with suppress(CKError):
         parsed = parse(words)
@@ -170,7 +170,7 @@ _NAME = st.from_regex(r"[a-z][a-z0-9]{0,5}", fullmatch=True)
 
 
 @given(st.dictionaries(_NAME, st.dictionaries(_NAME, _TEXT, min_size=1, max_size=3), max_size=3))
-@settings(deadline=None, database=None)
+@settings(database=None)
 def test_nested_options_round_trip(options: dict[str, dict[str, str]]) -> None:
     typed = [f"--{head}.{key}={value}" for head, row in options.items() for key, value in row.items()]
     assert parse(["run", *typed]).options == options

@@ -25,19 +25,22 @@ def script(name: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("name", "text", "found"),
     [
-        ("Mismatches are told.\n", ["page.md:1: 'are told': write report, log"]),
-        ("A whole\nnumber. Mended, by other hands.\n", ["page.md:2: 'Mended': write fix", "page.md:2: 'other hands': write"]),
-        ("Amendments are fine; `mend` is code.\n```\nmend\n```\n", []),
-        ("mend <!-- words: ok -->\n", []),
+        ("page.md", "Mismatches are told.\n", ["page.md:1: 'are told': write report, log"]),  # words: ok
+        ("page.md", "A whole\nnumber.\n\nMended.\n", ["page.md:4: 'Mended'", "page.md:1: 'whole number'"]),  # words: ok
+        ("page.md", "A whole\n\nnumber, or a whole\n- number\n", []),
+        ("page.md", "Amendments are fine; `mend` is code.\n```\nmend\n```\n", []),  # words: ok
+        ("page.md", "mend <!-- words: ok -->\n", []),  # words: ok
+        ("page.py", "    # which is a whole\n    # number\n", ["page.py:1: 'whole number': write integer"]),  # words: ok
+        ("page.py", 'print(\n    "a whole "\n    f"number"\n)\n', ["page.py:2: 'whole  number'"]),  # words: ok
     ],
 )
-def test_words(text: str, found: list[str], tmp_path: Path) -> None:
+def test_words(name: str, text: str, found: list[str], tmp_path: Path) -> None:
     words = script("check_words")
     words.ROOT = tmp_path
-    (tmp_path / "page.md").write_text(text)
-    messages = list(words.findings(tmp_path / "page.md"))
+    (tmp_path / name).write_text(text)
+    messages = list(words.findings(tmp_path / name))
     assert len(messages) == len(found)
     assert all(message.startswith(start) for message, start in zip(messages, found, strict=True))
 

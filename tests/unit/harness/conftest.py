@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from patience import PATIENCE
 
 from ck_repo.contract.record import write
 from ck_repo.models.interface import given_fields
@@ -30,7 +31,6 @@ ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = ROOT / "program" / "object-detection"
 DEMO_MODEL = ROOT / "package" / "model-demo-ssd" / "demo_ssd.onnx"
 SHAPES = ROOT / "package" / "dataset-demo-shapes" / "shapes.py"
-_PATIENCE = 120  # s; only reached if the harness hangs
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def harness(start: Callable[..., subprocess.Popen[bytes]], tmp_path_factory: pyt
         folder = tmp_path_factory.mktemp("run")
         with start(spec, folder, path=path) as process:
             try:
-                return Outcome(process.wait(_PATIENCE), folder)
+                return Outcome(process.wait(PATIENCE), folder)
             finally:
                 process.kill()
 

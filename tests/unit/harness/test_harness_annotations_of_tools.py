@@ -167,7 +167,7 @@ def test_unambiguous_deviations_are_corrected_and_reported_once(data_set: DataSe
     if name not in (
         "backslashes",
         "folder in front",
-    ):  # images are searched from the parent folder, and the engine is told
+    ):  # images are searched from the parent folder, which is reported to the engine
         assert data_set.scored() == plain
     else:
         assert found["images"] == str(data_set.images.parent)
@@ -293,8 +293,8 @@ OTHERS: dict[str, tuple[bytes, str]] = {
     "a web page": (b"<!DOCTYPE html><html></html>", "it is a web page"),
     "ZIP": (b"PK\x03\x04rest", "it is a ZIP archive"),
     "zeros": (bytes(64), "it is zeros and nothing else"),
-    "JSON lines": (LINES, "goes on after its JSON object, at character 16"),
-    "two objects": (b'{"images": []}{"images": []}', "goes on after its JSON object, at character 14"),
+    "JSON lines": (LINES, "has more data after its JSON object, at character 16"),
+    "two objects": (b'{"images": []}{"images": []}', "has more data after its JSON object, at character 14"),
     "VIA": (
         b'{"a.jpg99": {"filename": "a.jpg", "size": 99, "regions": []}}',
         "it looks like an export of the VGG Image Annotator",

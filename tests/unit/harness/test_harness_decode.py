@@ -11,7 +11,7 @@ import pytest
 np = pytest.importorskip("numpy")
 pytest.importorskip("cv2")
 
-from hypothesis import given  # noqa: E402
+from hypothesis import example, given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from object_detection.backends.interface import Outputs  # noqa: E402
 from object_detection.backends.tensor_name import parse  # noqa: E402
@@ -29,6 +29,7 @@ MODEL = Model(
 )  # fmt: skip
 
 
+@example(height=127, width=128, placed="centre")  # 63.5 pixels of the input, rounded to 64
 @given(height=st.integers(1, 300), width=st.integers(1, 300), placed=st.sampled_from(["centre", "corner"]))
 def test_letterbox_is_inverted(height: int, width: int, placed: str) -> None:
     frame = frame_of(replace(MODEL, resize="letterbox", placed=placed), height, width)
@@ -107,7 +108,7 @@ def test_grid_cell_boxes() -> None:
     rows = decoded(model, [0], [frame_of(model, 64, 64)], boxes, scores, scores, None, OutputCheck(model))[0]
     assert rows[0, 1:5].tolist() == pytest.approx([-4 / 64, -4 / 64, 4 / 64, 4 / 64])
     assert rows[70, 1:5].tolist() == pytest.approx([(20 - 4) / 64, (40 - 16) / 64, (20 + 4) / 64, (40 + 16) / 64])
-    with pytest.raises(HarnessError, match="83 boxes an image: not one for each cell of grids on an input of 64 × 64"):
+    with pytest.raises(HarnessError, match="83 boxes for an image: not one for each cell of grids on an input of 64 × 64"):
         decoded(model, [0], [frame_of(model, 64, 64)], boxes[:, 1:], scores[:, 1:], scores[:, 1:], None, OutputCheck(model))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 
 for name in ("numpy", "cv2", "mlperf_loadgen", "onnxruntime", "pycocotools"):
     pytest.importorskip(name)
@@ -99,7 +100,7 @@ def test_harness_exits_with_the_engine(
                 assert process.poll() is None, (tmp_path / "stderr.log").read_text()
                 time.sleep(0.01)
             process.stdin.close()
-            assert process.wait(10) != 0  # within its ten minutes
+            assert process.wait(PATIENCE) != 0  # within its ten minutes
         finally:
             process.kill()
     assert not (tmp_path / "results.json").exists()

@@ -10,12 +10,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import until
 
 for name in ("numpy", "cv2", "mlperf_loadgen"):
     pytest.importorskip(name)
@@ -84,13 +84,6 @@ def is_alive(pid: int) -> bool:
     return state not in ("Z", "X")
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("how", ["__import__('threading').Event().wait()", HOLD_THE_LOCK], ids=["waits", "holds the lock"])
 def test_hang_is_ended_and_its_stage_reported(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     monkeypatch.setenv(VARIABLE, "1")
@@ -102,7 +95,7 @@ def test_hang_is_ended_and_its_stage_reported(run: Run, folder: Path, monkeypatc
     assert " s, since " in message
     assert f"complete log: {folder / 'stderr.log'}" in message
     assert f"{VARIABLE}=SECONDS" in message
-    assert not is_alive(int((folder / "pid").read_text()))
+    until(lambda: not is_alive(int((folder / "pid").read_text())))
 
 
 def test_crash_names_the_sample_and_logs_its_stack(run: Run, folder: Path) -> None:
@@ -140,7 +133,7 @@ def test_process_started_by_backend_ends_with_the_run(run: Run, folder: Path) ->
     with pytest.raises(RunError, match="the accelerator is gone"):
         run(IN_A_TEST % f"Path('../helper').write_text(str({helper}.pid)); raise RuntimeError('the accelerator is gone')")
     helper_pid = int((folder / "helper").read_text())
-    wait_until(lambda: not is_alive(helper_pid))
+    until(lambda: not is_alive(helper_pid))
 
 
 def test_process_outside_the_group_does_not_delay_the_end(run: Run, folder: Path) -> None:
@@ -184,9 +177,9 @@ def test_harness_and_children_exit_when_engine_is_killed(
 ) -> None:
     helper = "Path('../helper').write_text(str(__import__('subprocess').Popen(['sleep', '600']).pid)); "
     process = engine(IN_A_TEST % (f"{helper}Path('../held').touch(); {how}"))
-    wait_until(lambda: (folder / "held").exists() or process.poll() is not None)
+    until(lambda: (folder / "held").exists() or process.poll() is not None)
     pids = [int((folder / name).read_text()) for name in ("pid", "helper")]
     assert all(map(is_alive, pids))
     os.kill(process.pid, signal.SIGKILL)
-    wait_until(lambda: not any(map(is_alive, pids)))
+    until(lambda: not any(map(is_alive, pids)))
     assert not (folder / "results.json").exists()

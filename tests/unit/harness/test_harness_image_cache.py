@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 
 np = pytest.importorskip("numpy")
 pytest.importorskip("cv2")
@@ -157,7 +158,7 @@ def test_concurrent_processes_do_the_work_once(spec: Spec, images: ImageList) ->
         assert process.stdin is not None
         process.stdin.write("g")
         process.stdin.flush()
-    outputs = [process.communicate(timeout=60)[0].splitlines() for process in processes]
+    outputs = [process.communicate(timeout=PATIENCE)[0].splitlines() for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     assert outputs[0][-1] == outputs[1][-1]
     assert sorted(any("pre-processing" in line for line in lines) for lines in outputs) == [False, True]

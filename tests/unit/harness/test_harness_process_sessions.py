@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from patience import until
 
 for name in ("cv2", "mlperf_loadgen", "onnxruntime", "pycocotools"):
     pytest.importorskip(name)
@@ -19,7 +19,7 @@ from object_detection.annotations import read_images  # noqa: E402
 from object_detection.asked import Board  # noqa: E402
 from object_detection.image_cache import ImageCache  # noqa: E402
 from object_detection.layouts import Layout  # noqa: E402
-from object_detection.processes.team import ProcessTeam, dealt  # noqa: E402
+from object_detection.processes.team import ProcessTeam, distributed  # noqa: E402
 from object_detection.spec import read_spec  # noqa: E402
 from object_detection.sut.library import SampleLibrary  # noqa: E402
 from object_detection.sut.sessions import Seat, Sessions  # noqa: E402
@@ -48,7 +48,7 @@ def test_sessions_are_dealt_evenly(processes: int) -> None:
     """To few NUMA nodes and devices each: made-up ones."""
     places = [(0, 1), (0, 1), (2, 3), (2, 3)] * 2
     seats = [Seat(number, places[number], f"cuda:{number % 2}") for number in range(8)]
-    parts = dealt(seats, processes)
+    parts = distributed(seats, processes)
     assert sorted(seat.number for part in parts for seat in part) == list(range(8))
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
     if processes == 2:
@@ -64,20 +64,13 @@ def test_processes_end_when_the_main_one_is_killed(
     spec = spec_for("offline", "accuracy", model_changes={"backend": "toy"}, batch_size=1, processes=2)
     with start(spec, tmp_path, path=backend) as process:
         try:
-            wait_until(lambda: len(list(tmp_path.glob("pid-*"))) == 2 or process.poll() is not None)
+            until(lambda: len(list(tmp_path.glob("pid-*"))) == 2 or process.poll() is not None)
             pids = [int(path.name.removeprefix("pid-")) for path in tmp_path.glob("pid-*")]
             assert len(pids) == 2
             assert all(map(is_alive, pids))
         finally:
             process.kill()
-    wait_until(lambda: not any(map(is_alive, pids)))
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until(lambda: not any(map(is_alive, pids)))
 
 
 def is_alive(pid: int) -> bool:

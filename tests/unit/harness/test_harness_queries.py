@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from object_detection import loadgen, pipeline, queries
+from object_detection.contract.logs import TRACE
 from object_detection.logs import read_summary
 from object_detection.spec import LoadGenSettings
 from object_detection.sut.team import OwnTeam
@@ -63,7 +64,7 @@ def test_columns_have_loadgen_percentiles(scenario: str, tmp_path: Path) -> None
         assert ordered[int(len(ordered) * share)] == int(logged[f"{100 * share:.2f} percentile latency (ns)"])
     assert ordered[-1] == int(logged["Max latency (ns)"])
     assert columns["began"] > 1.6e9
-    assert (tmp_path / queries.TRACE).read_bytes() == b""
+    assert (tmp_path / TRACE).read_bytes() == b""
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_rate_is_near_the_throughput_if_the_bound_is_loose() -> None:
 
 
 def test_larger_batches_that_are_not_faster_change_nothing() -> None:
-    """A session takes what waits: a query that finds it free is answered as soon as in a layout of single images."""
+    """A session takes the waiting queries: a query that finds it free is answered as soon as in a layout of single images."""
     single, four = Layout(1, 1, 1), Layout(1, 1, 4)
     rates = {single: 50.0, four: 50.0}
     assert highest_rate(four, rates, 0.05, 0.99) <= highest_rate(single, rates, 0.05, 0.99)

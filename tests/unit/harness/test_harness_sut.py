@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 
 np = pytest.importorskip("numpy")
 pytest.importorskip("mlperf_loadgen")
@@ -42,7 +43,7 @@ class Recorder:
     def answer(self, samples: Sequence[int]) -> None:
         self.batches.append(list(samples))
         self.began.set()
-        assert self.go_on.wait(30)
+        assert self.go_on.wait(PATIENCE)
         self.done += len(samples)
 
 
@@ -65,7 +66,7 @@ def test_single_server_query_is_answered_immediately() -> None:
     worker = Recorder()
     sut = pool([worker], 8)
     sut.issue([3])
-    assert worker.began.wait(30)
+    assert worker.began.wait(PATIENCE)
     sut.close()
     assert worker.batches == [[3]]
 
@@ -74,7 +75,7 @@ def test_server_batches_grow_while_sessions_are_busy() -> None:
     worker = Recorder(held=True)
     sut = pool([worker], 4)
     sut.issue([0])
-    assert worker.began.wait(30)
+    assert worker.began.wait(PATIENCE)
     for index in range(1, 7):
         sut.issue([index])
     worker.go_on.set()

@@ -93,7 +93,7 @@ def test_endless_416(server: Server, headers: dict[str, str]) -> None:
     url = server.give("/f", status(416, **headers))
     with pytest.raises(DownloadError, match="416 to a request for the complete file") as caught:
         fetch(source(url))
-    assert "goes on" not in caught.value.hint
+    assert "resumes" not in caught.value.hint
 
 
 def test_416_after_interruption(server: Server, ck_home: Path) -> None:
@@ -106,7 +106,7 @@ def test_overlong_content_length_does_not_promise_resume(server: Server, ck_home
     url = server.give("/f", announced(CONTENT, len(CONTENT) + 10))
     with pytest.raises(DownloadError, match="the connection was closed") as caught:
         fetch(source(url))
-    assert "goes on" not in caught.value.hint
+    assert "resumes" not in caught.value.hint
     assert "are kept" not in str(caught.value)
 
 
@@ -155,7 +155,7 @@ def test_unknown_file_keeps_no_partial_download(server: Server, ck_home: Path) -
     url = server.give("/f", version(CONTENT, "one", after=HALF), status(404))
     with pytest.raises(DownloadError) as caught:
         fetch_unknown(Source((url,), None))
-    assert "goes on" not in caught.value.hint
+    assert "resumes" not in caught.value.hint
     assert "are kept" not in str(caught.value)
     assert kept(ck_home) == []
 
@@ -186,11 +186,11 @@ def test_wrong_complete_file_is_requested_once(server: Server) -> None:
 @pytest.mark.parametrize("code", [429, 503])
 @pytest.mark.parametrize("date", [False, True])
 def test_retry_after_is_respected(server: Server, slept: list[float], code: int, date: bool) -> None:
-    asked = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=60), usegmt=True) if date else "60"
+    asked = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=115), usegmt=True) if date else "115"
     url = server.give("/f", status(code, Retry_After=asked), whole(CONTENT))
     assert fetch(source(url))[0].read_bytes() == CONTENT
     assert len(slept) == 1
-    assert 50 < slept[0] <= 60
+    assert 50 < slept[0] <= 115
 
 
 def test_long_retry_after_is_given_up(server: Server, slept: list[float]) -> None:
@@ -265,6 +265,6 @@ def test_trickling_server_is_given_up(server: Server, monkeypatch: pytest.Monkey
     """Receiving single bytes is no progress: tries are counted although each one gets further than the last."""
     monkeypatch.setenv("CK_DOWNLOAD_TIMEOUT", "1")
     url = server.give("/f", trickling(CONTENT, 0.02))
-    with pytest.raises(DownloadError, match=r"bytes were received in \d s \(5 tries\)"):
+    with pytest.raises(DownloadError, match=r"bytes were received in \d+ s \(5 tries\)"):
         fetch(source(url, size=len(CONTENT)))
     assert len(server.requests) >= 5

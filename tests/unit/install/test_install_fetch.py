@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import random
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from servers import WAIT, Answer, Gate, Server, announced, document, elsewhere, hanging, status, whole, without_ranges
+from patience import PATIENCE
+from ports import free_port
+from servers import Answer, Gate, Server, announced, document, elsewhere, hanging, status, whole, without_ranges
 
 from ck_repo.errors import DownloadError, StorageError
 from ck_repo.install.clean import clean_leftovers
@@ -138,8 +139,7 @@ def test_redirect_is_followed(server: Server) -> None:
 
 
 def test_refused_connection_says_what_to_do() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}/f"
+    url = f"http://127.0.0.1:{free_port()}/f"
     with pytest.raises(DownloadError, match="the connection was refused") as caught:
         fetch(good(url))
     assert "CK_MIRRORS" in caught.value.hint
@@ -297,13 +297,13 @@ def test_concurrent_processes_fetch_a_file_once(server: Server) -> None:
         return subprocess.Popen([sys.executable, "-c", code, url, SHA256], stdout=pipe, stderr=pipe, text=True)
 
     first = start()
-    assert gate.reached.wait(WAIT)
+    assert gate.reached.wait(PATIENCE)
     second = start()
     assert second.stderr is not None
     assert "locked by another process; waiting" in second.stderr.readline()
     gate.open.set()
     for process in (first, second):
-        out, err = process.communicate(timeout=WAIT)
+        out, err = process.communicate(timeout=PATIENCE)
         assert (process.returncode, out.strip()) == (0, SHA256), err
     assert len(server.requests) == 1
 

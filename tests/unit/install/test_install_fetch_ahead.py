@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from servers import WAIT, Answer, Call, Server, status, whole
+from patience import PATIENCE
+from servers import Answer, Call, Server, status, whole
 
 from ck_repo.errors import DownloadError
 from ck_repo.install.fetch import Fetched
@@ -32,7 +33,7 @@ def together(content: bytes, gate: threading.Barrier) -> Answer:
     """Answer once the gate has seen its number of requests."""
 
     def answer(call: Call) -> None:
-        gate.wait(WAIT)
+        gate.wait(PATIENCE)
         whole(content)(call)
 
     return answer

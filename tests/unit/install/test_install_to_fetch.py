@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from patience import PATIENCE
 
+from ck_repo.install import http_request
 from ck_repo.install.to_fetch import ToFetch, fetch_lines, readable, to_fetch
 from ck_repo.machine.survey import survey
 from ck_repo.network import scope
@@ -31,8 +33,10 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> Iterator[str]:
+def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A server with one file."""
+    monkeypatch.setenv("CK_DOWNLOAD_TIMEOUT", str(PATIENCE))
+    monkeypatch.setattr(http_request, "_SIZE_TIMEOUT", PATIENCE)
     (tmp_path / "served").mkdir()
     (tmp_path / "served/weights.bin").write_bytes(CONTENT)
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(tmp_path / "served"))) as server:

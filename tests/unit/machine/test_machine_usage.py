@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 from ck_repo.machine.gpu_usage import GpuGauge, GpuUsage, nvidia_smi
 from ck_repo.machine.usage import Gauge, Usage
@@ -102,7 +103,7 @@ def test_nvidia_smi_runs_in_background_and_ends(tmp_path: Path, monkeypatch: pyt
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with nvidia_smi(wanted=True) as printed:
-        gauge, until = GpuGauge(tmp_path, printed), time.monotonic() + 60
+        gauge, until = GpuGauge(tmp_path, printed), time.monotonic() + PATIENCE
         while gauge.read() == GpuUsage() and time.monotonic() < until:
             time.sleep(0.01)
         assert gauge.read() == GpuUsage(55.0, 1700.0, 0.5)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from toy_benchmark import toy_benchmark
+from toy_benchmark import add_backend, switch, toy_benchmark
 
 from ck_repo.errors import ConfigError, UsageError
 from ck_repo.models.backend_options import check_options, read_options
 from ck_repo.models.backends import own_backends
 from ck_repo.store.fields import Fields
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import load
 
 
 def declared(**row: Any) -> Fields:
@@ -26,6 +29,7 @@ def declared(**row: Any) -> Fields:
         {"values": ["a"], "maximum": 3},
         {"values": "a"},
         {"values": ["a"], "search": ["b"]},
+        {"values": ["a"], "default": "b"},
         {"maximum": 3, "search": ["4"]},
         {"values": ["a"], "valeus": ["b"]},
     ],
@@ -61,11 +65,37 @@ def test_command_line_accepts_backend_and_options(ck: Callable[..., Any]) -> Non
     assert "--backend.spinning=maybe is not one of yes, no" in done.err
 
 
-def test_backend_options_are_recorded_and_passed_on(ck: Callable[..., Any]) -> None:
-    """A backend without declared options accepts none."""
+def test_backend_without_declared_options_accepts_none(ck: Callable[..., Any]) -> None:
     toy_benchmark()
     done = ck("run", "program:toy-bench", "--trust", "--backend.depth=2", "--out=json")
     assert "the backend toy has no option 'depth'" in done.json["error"]
+
+
+def test_backend_options_are_recorded_and_passed_on(ck: Callable[..., Any]) -> None:
+    """The harness gets them in spec.json; the experiment and a replay have them."""
+    add_backend(toy_benchmark(), "quick", options={"depth": {"help": "how deep", "maximum": 8}, "boost": switch()})
+    words = ("--backend=quick", "--backend.depth=2", "--backend.boost=yes", "--out=json")
+    done = ck("run", "program:toy-bench", "--trust", *words)
+    entry = load(Repositories(), "experiment", done.json["experiment"]["uid"])
+    options = {"depth": "2", "boost": "yes"}
+    assert entry.meta()["options"]["backend_options"] == options
+    assert json.loads((entry.path / "spec.json").read_text())["backend_options"] == options
+    assert json.loads((entry.path / "lock.json").read_text())["options"]["backend_options"] == options
+
+
+def test_sweep_varies_backend_options(ck: Callable[..., Any]) -> None:
+    """The option doubles the speed of the backend, which is 33 samples/s."""
+    add_backend(toy_benchmark(), "quick", options={"boost": switch(), "depth": {"help": "how deep", "maximum": 8}})
+    words = ("--backend=quick", "--backend.depth=2", "--over.backend.boost=no,yes", "--name=mine", "--out=json")
+    done = ck("sweep", "program:toy-bench", "--trust", *words)
+    speeds = {row["values"]["backend_options.boost"]: row["value"] for row in done.json["rows"]}
+    assert speeds == {"no": pytest.approx(33.0), "yes": pytest.approx(66.0)}
+    recorded = [
+        load(Repositories(), "experiment", each["uid"]).meta()["options"]["backend_options"]
+        for row in done.json["rows"]
+        for each in row["experiments"]
+    ]
+    assert sorted(recorded, key=str) == [{"boost": "no", "depth": "2"}, {"boost": "yes", "depth": "2"}]
 
 
 def test_value_with_keys_is_rejected_where_only_one_is_allowed(ck: Callable[..., Any]) -> None:

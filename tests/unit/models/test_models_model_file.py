@@ -61,7 +61,7 @@ def looked_at(path: Path, content: bytes) -> None:
             assert inspect_model(path, path.suffix[1:], profile)["signature"]["inputs"]
 
 
-ANY_TMP_PATH = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ANY_TMP_PATH = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 
 @ANY_TMP_PATH

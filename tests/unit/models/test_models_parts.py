@@ -76,6 +76,8 @@ def test_changed_or_missing_part_is_detected(tmp_path: Path) -> None:
 def test_openvino_weights_are_a_part(tmp_path: Path) -> None:
     path = tmp_path / "m.xml"
     path.write_text("<net/>")
+    assert parts_of(path, "openvino") == ()
+    path.write_text('<net><layers><layer id="0" type="Const"/></layers></net>')
     with pytest.raises(DetectError, match=r"m\.bin, which does not exist"):
         parts_of(path, "openvino")
     shutil.copyfile(path, tmp_path / "m.bin")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from model_files import OPENVINO_NET
 from protobuf_bytes import field, value_info, write_onnx_graph
 
 from ck_repo.errors import ConfigError, DetectError, UsageError
@@ -127,7 +128,7 @@ def test_class_names_identify_yolov5_with_dynamic_sizes(tmp_path: Path) -> None:
 UNKNOWN: list[tuple[str, Tensors, Tensors, dict[str, str]]] = [
     ("columns in place of rows", [IMAGES], [("o", F32, 1, 85, 25200)], {}),
     ("poses", [IMAGES], [("o", F32, 1, 56, 8400)], {"task": "pose", "author": "Ultralytics", "description": "YOLO"}),
-    ("turned boxes", [IMAGES], [("o", F32, 1, 20, 8400)], {"task": "obb"}),
+    ("oriented boxes", [IMAGES], [("o", F32, 1, 20, 8400)], {"task": "obb"}),
     ("masks", [IMAGES], [("o", F32, 1, 116, 8400), ("masks", F32, 1, 32, 160, 160)], {}),
     ("heads", [IMAGES], [(f"head{n}", F32, 1, 3, n, n, 85) for n in (80, 40, 20)], {}),
     ("heat maps", [IMAGES], [("heat", F32, 1, 80, 160, 160), ("size", F32, 1, 2, 160, 160)], {}),
@@ -222,27 +223,17 @@ def test_every_field_is_in_profile_and_harness() -> None:
         assert Model("m", Path("m"), "b", "i", None, **own.as_spec()).size == own.size
 
 
-NET = """<net name="m" version="11"><layers>
-<layer id="0" name="images" type="Parameter"><data shape="1,3,64,64" element_type="f32"/>
-<output><port id="0" precision="FP32" names="images"><dim>1</dim><dim>3</dim><dim>64</dim><dim>64</dim></port></output></layer>
-<layer id="1" name="head" type="Relu"><output>
-<port id="1" precision="FP32" names="b,a"><dim>-1</dim><dim>7</dim></port></output></layer>
-<layer id="2" name="end" type="Result"><input><port id="0"/></input></layer>
-</layers><edges><edge from-layer="0" from-port="0" to-layer="1" to-port="0"/>
-<edge from-layer="1" from-port="1" to-layer="2" to-port="0"/></edges></net>"""
-
-
 def test_openvino_xml_is_read_without_openvino(tmp_path: Path) -> None:
     path = tmp_path / "m.xml"
-    path.write_text(NET)
+    path.write_text(OPENVINO_NET)
     found = read_openvino(path)
     assert [str(row) for row in (*found.inputs, *found.outputs)] == ["images float32[1, 3, 64, 64]", "a float32[?, 7]"]
     assert inspect_model(path, "openvino")["profile"] == "yolo-v7-end-to-end"
 
 
 @pytest.mark.parametrize(
-    "content", ["", NET[:200], "<html/>", "<net/>", '<!DOCTYPE n [<!ENTITY a "aaaa">]><net/>',
-     NET.replace('"1" precision', '"9" precision')],
+    "content", ["", OPENVINO_NET[:200], "<html/>", "<net/>", '<!DOCTYPE n [<!ENTITY a "aaaa">]><net/>',
+     OPENVINO_NET.replace('"1" precision', '"9" precision')],
 )  # fmt: skip
 def test_invalid_openvino_model(tmp_path: Path, content: str) -> None:
     path = tmp_path / "m.xml"

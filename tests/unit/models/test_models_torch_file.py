@@ -123,7 +123,7 @@ def test_pytorch_output_is_read(tmp_path: Path, network: str, whole: bool, old: 
 
     made = SSDMobileNet() if network == "ssd-mobilenet" else SSDResNet34()
     if whole:
-        del made.anchors  # a pickled module has its buffers, including those that its state leaves out
+        del made.anchors  # a pickled module has its buffers, including those that its state omits
     path = tmp_path / "x.pytorch"
     torch.save(made if whole else made.state_dict(), path, _use_new_zipfile_serialization=not old)
     file = TorchFile(path)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 from report_experiments import Made, make
 from report_visits import Visit
 
@@ -34,7 +35,7 @@ def chromium() -> Iterator[Any]:
 
     with sync_playwright() as play:
         # the sandbox needs user namespaces, which containers and root often do not have; the pages are ours, without network
-        browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"], timeout=PATIENCE * 1e3)
         yield browser
         browser.close()
 
@@ -47,6 +48,7 @@ def visit(chromium: Any) -> Iterator[Callable[..., Visit]]:
     def open_page(path: Path, width: int = 1280, scheme: str = "light") -> Visit:
         context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         contexts.append(context)
+        context.set_default_timeout(PATIENCE * 1e3)  # ms; of every call that waits for the browser
         page = context.new_page()
         found = Visit(page, [], [])
         page.on("console", lambda message: found.complaints.append(f"{message.type}: {message.text}"))

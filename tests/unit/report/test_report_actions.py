@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 
 from ck_repo.report import requirements
 from ck_repo.report.objects import Unavailable
@@ -219,7 +220,7 @@ def test_server_answers_and_includes_new_runs(experiment: Make, tmp_path: Path) 
             address = f"http://127.0.0.1:{server.server_address[1]}"
 
             def get(path: str) -> str:
-                with urllib.request.urlopen(address + path, timeout=30) as answer:
+                with urllib.request.urlopen(address + path, timeout=PATIENCE) as answer:
                     return str(answer.read().decode())
 
             before = get("/state")

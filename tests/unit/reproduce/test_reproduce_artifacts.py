@@ -12,10 +12,11 @@ from typing import Any
 
 import coco_sets
 import pytest
+from model_files import OPENVINO_NET
 
 from ck_repo.environment.lockfile import Lock, LockedComponent, RegisteredAs
 from ck_repo.errors import ConfigError, DetectError, MismatchError
-from ck_repo.machine.register import detect, register
+from ck_repo.machine.register import DATA_KINDS, detect, register
 from ck_repo.reproduce.artifacts import FILES, REGISTERED, bring_in, gather
 from ck_repo.reproduce.data_set import brought_in
 from ck_repo.session import Session
@@ -32,15 +33,45 @@ def _lock(*components: LockedComponent) -> Lock:
     return Lock({}, {}, {}, components)
 
 
-def _registered(path: Path, **options: str) -> tuple[Session, LockedComponent]:
-    """A data set in COCO's format, registered, and its part of a lock."""
+def _registered(path: Path, soft: str = "dataset.coco", **options: str) -> tuple[Session, LockedComponent]:
+    """A data set or model of the user, registered, and its part of a lock."""
     session = Session()
-    env = read_env(register(session, detect(load(session.repositories, "soft", "dataset.coco"), path, options), []))
+    env = read_env(register(session, detect(load(session.repositories, "soft", soft), path, options), []))
     row = LockedComponent(
-        "dataset", "registered", "set", "dataset.coco", key=env.key, content=env.digest,
-        file=Path(env.file).name, meta=RegisteredAs(env.name, env.tags, dataset=env.dataset),
+        "files", "registered", env.name, soft, key=env.key, content=env.digest,
+        file=Path(env.file).name, meta=RegisteredAs(env.name, env.tags, model=env.model, dataset=env.dataset),
     )  # fmt: skip
     return session, row
+
+
+def _pack(session: Session, row: LockedComponent, folder: Path) -> None:
+    """Copy the files of a component to the folder of artifacts, as archives contain them."""
+    for name, path in gather(session, _lock(row), only_free=False).rows.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+
+
+def test_every_kind_of_model_and_data_set_may_be_in_archive() -> None:
+    kinds = {str(entry.meta()["detect"]) for entry in find(Session().repositories, "soft")}
+    assert kinds - DATA_KINDS == {"python", "python-package"}
+    assert kinds >= DATA_KINDS
+
+
+def test_model_with_weights_is_registered_from_archive(tmp_path: Path) -> None:
+    """OpenVINO's format has two files."""
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "m.xml").write_text(OPENVINO_NET)
+    (model / "m.bin").write_bytes(b"weights")
+    session, row = _registered(model / "m.xml", "model.openvino")
+    _pack(session, row, tmp_path / "artifacts")
+    shutil.rmtree(model)
+    remove_entry(find(session.repositories, "env")[0])
+    bring_in(session, _lock(row), tmp_path / "artifacts", "venv:v")
+    (env,) = (read_env(entry) for entry in find(session.repositories, "env"))
+    assert (env.key, env.parts) == (row.key, ("m.bin",))
+    assert Path(env.file).with_name("m.bin").read_bytes() == b"weights"
 
 
 def test_names_of_other_files_pack_nothing(tmp_path: Path) -> None:
@@ -85,11 +116,7 @@ def test_external_images_are_packed_with_data_set(tmp_path: Path, names: str) ->
         image["file_name"] = str(path) if names == "absolute" else os.path.relpath(path, images)
     annotations.write_text(json.dumps(content))
     session, row = _registered(images)
-    found = gather(session, _lock(row), only_free=False)
-    for name, path in found.rows.items():
-        target = tmp_path / "artifacts" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
+    _pack(session, row, tmp_path / "artifacts")
     shutil.rmtree(tmp_path / "set")
     shutil.rmtree(tmp_path / "far", ignore_errors=True)
     remove_entry(find(session.repositories, "env")[0])

@@ -26,8 +26,8 @@ from ck_repo.machine.survey import survey
 from ck_repo.reproduce.artifacts import bring_in, gather, pack_experiments
 from ck_repo.reproduce.bundle import _unpack, make_bundle
 from ck_repo.reproduce.recreate import install_components
-from ck_repo.reproduce.replay import options_of
 from ck_repo.resolve.component import read_component
+from ck_repo.run.recorded_options import options_of
 from ck_repo.session import Session
 from ck_repo.store.digest import of_file
 from ck_repo.store.entry import Entry

@@ -216,3 +216,12 @@ def test_invalid_data_file_is_an_error_with_key(folder: Path, change: Callable[[
     with pytest.raises(ConfigError, match=message) as caught:
         load_round("v9.9")
     assert "v9.9.json" in caught.value.what
+
+
+@pytest.mark.parametrize("name", round_names())
+def test_scenarios_of_every_round_say_how_queries_come(name: str) -> None:
+    """v1.1 has no MultiStream; in v2.0 its queries follow one another, and before they came at intervals."""
+    scenarios = load_round(name).scenarios().values()
+    assert {row.key for row in scenarios if row.at_rate} == {"server"}
+    assert {row.key for row in scenarios if row.several_samples} == ({"multistream"} if name != "v1.1" else set())
+    assert {row.key for row in scenarios if row.one_query} == {"offline"}

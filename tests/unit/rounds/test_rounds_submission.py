@@ -273,7 +273,7 @@ def test_published_accuracy_log_is_read_up_to_the_gap(data: Path) -> None:
 
 
 def test_truncated_accuracy_log_has_samples_of_the_full_one(tmp_path: Path) -> None:
-    """Complete records on either side of the gap, unchanged; records that the gap cuts are left out."""
+    """Complete records on either side of the gap, unchanged; records that the gap cuts are skipped."""
     path = tmp_path / "mlperf_log_accuracy.json"
     whole = accuracy_log(5000)
     path.write_bytes(whole)

@@ -30,11 +30,18 @@ def test_fastest_backend_of_the_same_accuracy_runs(ck: Callable[..., Any], progr
         add_backend(program, name)
     done = ck(*RUN, "--out=json")
     assert backend_of(done) == "quick"
-    assert "backend wrong is left out: its mAP differs by more than 0.001 from that of toy" in done.err
-    assert "backend broken is left out" in done.err
+    assert "backend wrong is excluded: its mAP differs by more than 0.001 from that of toy" in done.err
+    assert "backend broken is excluded" in done.err
     assert "backend quick: the fastest, 3.00 times the speed of toy" in done.err
     experiments = json.loads(ck("ls", "experiment", "--out=json").out)["lst"]
     assert len(experiments) == 1  # measurements leave no experiment
+
+
+def test_default_runs_unless_another_is_clearly_faster(ck: Callable[..., Any], program: Entry) -> None:
+    add_backend(program, "similar")
+    done = ck(*RUN, "--out=json")
+    assert backend_of(done) == "toy"
+    assert "backend toy: no other one is at least 1.1 times as fast" in done.err
 
 
 def test_choice_is_kept_until_something_changes(ck: Callable[..., Any], program: Entry) -> None:
@@ -42,7 +49,7 @@ def test_choice_is_kept_until_something_changes(ck: Callable[..., Any], program:
     assert "measuring 2 backends: toy, quick" in ck(*RUN).err
     again = ck(*RUN, "--out=json")
     assert backend_of(again) == "quick"
-    assert "backend quick: measured as the fastest by an earlier run" in again.err
+    assert "backend quick: chosen by an earlier measurement" in again.err
     assert "measuring 2 backends" in ck(*RUN, "--retune").err
     assert "measuring 2 backends" in ck(*RUN, "--threads=2").err
     add_backend(program, "slow")
@@ -68,7 +75,7 @@ def test_plan_names_the_candidates_and_measures_nothing(ck: Callable[..., Any], 
     add_backend(program, "quick")
     assert "the run measures toy, quick first; this is the plan for toy" in ck(*RUN, "--dry-run").out
     assert ck(*RUN).code == 0
-    assert "backend quick: measured as the fastest by an earlier run" in ck(*RUN, "--dry-run").out
+    assert "backend quick: chosen by an earlier measurement" in ck(*RUN, "--dry-run").out
 
 
 def test_failing_default_backend_fails_the_run(ck: Callable[..., Any], program: Entry, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 
 from ck_repo import progress
 from ck_repo.errors import RunError
@@ -92,14 +93,14 @@ def test_progress_moves_bar_and_is_not_logged(run: Run, folder: Path, bars: Bars
         print("between")
         print(json.dumps({"progress": "drawing", "done": 2, "total": 2, "unit": "images"}))
         print(json.dumps({"progress": "scoring", "done": 0, "total": None, "unit": ""}))
-        print('{"progress": cut short')
+        print('{"progress": trunc')
         (folder / "results.json").write_text("{}")
     """)
     assert bars.rows == [
         ("begin", "drawing", 2, "images"), ("done", 1, 2), ("done", 2, 2), ("close",),
         ("begin", "scoring", None, ""), ("done", 0, None), ("close",),
     ]  # fmt: skip
-    assert (folder / "stdout.log").read_text() == 'between\n{"progress": cut short\n'
+    assert (folder / "stdout.log").read_text() == 'between\n{"progress": trunc\n'
 
 
 def test_harness_has_its_own_python_path(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +184,7 @@ def test_interrupted_engine_leaves_no_harness(tmp_path: Path, folder: Path, stub
     )
     pid = int(wait_for(folder / "stdout.log", process).split()[1])
     process.send_signal(2)
-    assert b"KeyboardInterrupt" in process.communicate(timeout=30)[1]
+    assert b"KeyboardInterrupt" in process.communicate(timeout=PATIENCE)[1]
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 

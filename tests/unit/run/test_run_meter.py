@@ -19,7 +19,7 @@ _STUBBORN = """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     pipe = os.open(sys.argv[1], os.O_WRONLY)
     os.write(pipe, b"ready")
-    time.sleep(20)
+    time.sleep(600)
     os.write(pipe, b"alive")
 """
 
@@ -33,15 +33,15 @@ def pipe(tmp_path: Path) -> Path:
 
 
 def _wrapper(folder: Path, then: str) -> str:
-    """A command that starts the stubborn process, and then does something else."""
+    """A command that prints its process number, starts the stubborn process, and then does something else."""
     script = folder / "wrapper.py"
     start = f"subprocess.Popen([sys.executable, {str(folder / 'stubborn.py')!r}, {str(folder / 'pipe')!r}])"
-    script.write_text(f"import subprocess, sys, time\n{start}\n{then}\n")
+    script.write_text(f"import os, subprocess, sys, time\nprint(os.getpid(), flush=True)\n{start}\n{then}\n")
     return f"{sys.executable} {script}"
 
 
 def test_processes_started_by_command_end_with_it(tmp_path: Path, pipe: Path) -> None:
-    with metered(_wrapper(tmp_path, "time.sleep(60)"), tmp_path / "run"):
+    with metered(_wrapper(tmp_path, "time.sleep(600)"), tmp_path / "run"):
         reader = FileIO(pipe)  # waits for the stubborn process
         assert reader.read(5) == b"ready"
     with reader:
@@ -53,15 +53,15 @@ def test_processes_started_by_failing_command_end_too(tmp_path: Path, pipe: Path
     os.mkfifo(go)
     command = _wrapper(tmp_path, f"open({str(go)!r}).read()\nsys.exit(3)")
     with pytest.raises(RunError, match="exit status 3"), metered(command, tmp_path / "run"):
-        reader = _let_it_end(pipe, go)
+        reader = _let_it_end(pipe, go, tmp_path / "run/meter.log")
     with reader:
         assert reader.read() == b""
 
 
-def _let_it_end(pipe: Path, go: Path) -> FileIO:
-    """Let the wrapper end while the stubborn process runs; its exit status is left to its parent."""
+def _let_it_end(pipe: Path, go: Path, log: Path) -> FileIO:
+    """Let the wrapper, whose number is in the log, end while the stubborn process runs; its parent gets its exit status."""
     reader = FileIO(pipe)
     assert reader.read(5) == b"ready"
     go.write_text("")
-    os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+    os.waitid(os.P_PID, int(log.read_text()), os.WEXITED | os.WNOWAIT)
     return reader

@@ -11,6 +11,7 @@ from typing import Any
 
 import coco_sets
 import pytest
+from patience import PATIENCE, until
 
 from ck_repo import progress
 from ck_repo.contract.record import write
@@ -176,7 +177,7 @@ def test_meter_runs_as_long_as_the_benchmark(tmp_path: Path) -> None:
     script.write_text(
         "import pathlib, signal, sys, time\n"
         "def end(*_):\n    pathlib.Path('spl.txt').write_text('done'); sys.exit(0)\n"
-        "signal.signal(signal.SIGTERM, end)\nprint('metering', flush=True)\ntime.sleep(60)\n"
+        "signal.signal(signal.SIGTERM, end)\nprint('metering', flush=True)\ntime.sleep(600)\n"
     )
     with metered(f"{sys.executable} {script}", tmp_path / "run"):
         while "metering" not in (tmp_path / "run/meter.log").read_text():
@@ -184,14 +185,16 @@ def test_meter_runs_as_long_as_the_benchmark(tmp_path: Path) -> None:
     assert (tmp_path / "run/spl.txt").read_text() == "done"
 
 
-def wait_for_the_end_of_children() -> None:
-    """Wait until a child has ended, and leave its exit status to its parent."""
-    os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+def wait_for_the_end(log: Path) -> None:
+    """Wait until the meter that has printed its process number has ended, and leave its exit status to its parent."""
+    until(lambda: log.read_text().endswith("\n"))
+    os.waitid(os.P_PID, int(log.read_text()), os.WEXITED | os.WNOWAIT)
 
 
 def test_meter_that_ends_early_or_is_missing_fails_the_run(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="ended before the run did"), metered(f"{sys.executable} -c 1", tmp_path / "run"):
-        wait_for_the_end_of_children()
+    command = f"{sys.executable} -c 'import os; print(os.getpid())'"
+    with pytest.raises(RunError, match="ended before the run did"), metered(command, tmp_path / "run"):
+        wait_for_the_end(tmp_path / "run/meter.log")
     with pytest.raises(RunError, match="cannot be started"), metered("/no/such/program", tmp_path / "run"):
         pass
     with pytest.raises(UsageError), metered("'", tmp_path / "run"):
@@ -220,7 +223,8 @@ def test_longer_duration_is_accepted(tmp_path: Path) -> None:
     assert with_user_conf(conf(tmp_path, "*.*.min_duration = 600000"), RULES).seconds is None
 
 
-def test_meter_that_ends_immediately_is_reported_before_the_run(tmp_path: Path) -> None:
+def test_meter_that_ends_immediately_is_reported_before_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ck_repo.run.meter._AT_ONCE", PATIENCE)
     ran = []
     with pytest.raises(RunError, match="ended before the run did"), metered("false", tmp_path / "performance"):
         ran.append(1)

@@ -15,7 +15,7 @@ from unit.run.bench import WELL, Bench
 
 from ck_repo.environment.lockfile import lock_of_experiment
 from ck_repo.errors import ConfigError
-from ck_repo.reproduce.replay import options_of
+from ck_repo.run.recorded_options import options_of
 from ck_repo.store.entry import Entry
 from ck_repo.store.search import load
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
 from ck_repo import progress
+from ck_repo.contract.results import Results
 from ck_repo.errors import CKError, NotFoundError, UsageError
-from ck_repo.run.options import MODES, SCENARIOS, RunOptions
+from ck_repo.experiments.compare import SETTINGS
+from ck_repo.run.options import MEASURED, MODES, SCENARIOS, RunOptions
 from ck_repo.run.spellings import from_cmd_key, from_environment, from_extra_ops
 
 
@@ -190,3 +193,7 @@ def test_older_spelling_of_a_test() -> None:
 def test_option_of_wrong_type_is_rejected(name: str, value: Any, what: str) -> None:
     with pytest.raises(UsageError, match=f"^{name} is .*, not {what}$"):
         RunOptions(**{name: value})
+
+
+def test_comparisons_show_what_runs_measure_themselves() -> None:
+    assert set(MEASURED) <= set(SETTINGS) <= {each.name for each in fields(Results)}

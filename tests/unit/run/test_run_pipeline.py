@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ from bare_venv import MINOR
 from unit.run.bench import WELL, Bench
 
 from ck_repo.contract.record import write
-from ck_repo.contract.timings import Part
+from ck_repo.contract.timings import Part, Timings
 from ck_repo.errors import CKError, ConflictError, InstallError, RunError, UsageError
 from ck_repo.machine import gpu
 from ck_repo.resolve.plan import env_of
-from ck_repo.run.options import RunOptions
-from ck_repo.run.pipeline import check_device, foresee, forget
+from ck_repo.run.options import RUN_OPTIONS, RunOptions
+from ck_repo.run.pipeline import check_device, foresee, forget, install
 from ck_repo.run.prepare import prepare
+from ck_repo.run.spec import build_spec, spec_data
 from ck_repo.session import Session
 from ck_repo.store.writing import update_entry
 
@@ -41,6 +43,18 @@ def test_run_is_recorded_with_its_components(bench: Bench) -> None:
     assert meta["venv"]["name"] == "mlperf-inference"
     assert list(meta["repositories"]) == ["local"]
     assert {"offline", "toy", "accuracy", "performance", "mine", "toy-model", "toy-set"} <= set(meta["tags"])
+
+
+def test_every_option_of_the_harness_reaches_spec(bench: Bench) -> None:
+    session = Session(bench.repositories, trust=True)
+    plan = bench.plan()
+    _, installed, _ = install(session, plan, Timings())
+    values = {"integer": 3, "flag": True, "nested": {"key": "value"}}
+    for option in RUN_OPTIONS:
+        if option.in_spec:
+            value = values.get(option.kind) or option.choices[-1 if option.default != option.choices[-1] else 0]
+            options = plan.options.with_values({option.name: value})
+            assert spec_data(build_spec(replace(plan, options=options), installed), options)[option.name] == value
 
 
 def test_run_folder_has_spec_logs_and_configuration(bench: Bench) -> None:

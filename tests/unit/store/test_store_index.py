@@ -72,7 +72,7 @@ def _rename_over(a: Path, b: Path) -> None:
         (lambda a, b: shutil.copytree(a, a.with_name(".a.1.new")), ["a"], ["b"]),
         (lambda a, b: a.with_name("a file").write_text(""), ["a"], ["b"]),
     ],
-    ids=["copied", "removed", "renamed", "renamed over", "swapped", "in the making", "a file"],
+    ids=["copied", "removed", "renamed", "renamed over", "swapped", "unfinished", "a file"],
 )
 def test_folder_changes_are_detected(
     datasets: Path, tagged: Tagged, change: Callable[[Path, Path], object], one: list[str], two: list[str]

@@ -47,7 +47,7 @@ def test_lock_is_released_when_holder_is_killed(tmp_path: Path) -> None:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         other.kill()
-    with locked(tmp_path / "a.lock", "going on", wait=False):
+    with locked(tmp_path / "a.lock", "continuing", wait=False):
         pass
 
 

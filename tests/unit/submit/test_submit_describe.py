@@ -1,4 +1,4 @@
-"""System descriptions: nothing is asked; required input is marked, kept and checked."""
+"""System descriptions: no prompts; required input is marked, kept and checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Generated trees: what is left out or moved in each round, and inferred results."""
+"""Generated trees: results that are skipped or moved in each round, and inferred results."""
 
 from __future__ import annotations
 

@@ -36,21 +36,30 @@ BACKEND = {
         "graph_level": {
             "help": "optimizations of the graph (default all)",
             "values": ["disable", "basic", "extended", "all"],
+            "default": "all",
             "search": ["extended", "all"],
         },
         "execution_mode": {
             "help": "whether to run branches of the graph in parallel (default sequential)",
             "values": ["sequential", "parallel"],
+            "default": "sequential",
+            "search": ["sequential", "parallel"],
         },
-        "inter_op_threads": {"help": "threads for parallel branches (default 1)", "minimum": 1, "maximum": 1024},
+        "inter_op_threads": {
+            "help": "branches of the graph that run at the same time (default 1, in parallel mode 2)",
+            "minimum": 1,
+            "maximum": 1024,
+        },
         "spinning": {
             "help": "whether idle threads spin while they wait (default yes)",
             "values": ["yes", "no"],
+            "default": "yes",
             "search": ["yes", "no"],
         },
         "arena": {
             "help": "whether to keep memory for later runs (default yes)",
             "values": ["yes", "no"],
+            "default": "yes",
             "search": ["yes", "no"],
         },
     },
@@ -103,9 +112,10 @@ class OnnxRuntime:
     def __init__(self, model: Model, device: str, threads: int, chosen: Mapping[str, str]) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
-        options.inter_op_num_threads = int(chosen.get("inter_op_threads", "1"))
+        parallel = chosen.get("execution_mode") == "parallel"
+        options.inter_op_num_threads = int(chosen.get("inter_op_threads", "2" if parallel else "1"))
         options.graph_optimization_level = _LEVELS[chosen.get("graph_level", "all")]
-        if chosen.get("execution_mode") == "parallel":
+        if parallel:
             options.execution_mode = ort.ExecutionMode.ORT_PARALLEL
         options.enable_cpu_mem_arena = chosen.get("arena", "yes") == "yes"
         if chosen.get("spinning") == "no":

@@ -25,12 +25,20 @@ BACKEND = {
         "hint": {
             "help": "what OpenVINO optimizes its threads for (default latency)",
             "values": ["latency", "throughput"],
+            "default": "latency",
             "search": ["latency", "throughput"],
         },
-        "streams": {"help": "streams of a session (default 1)", "minimum": 1, "maximum": 1024},
+        "streams": {
+            "help": "streams of a session (default 1)",
+            "minimum": 1,
+            "maximum": 1024,
+            "default": "1",
+            "search": ["1", "2"],
+        },
         "precision": {
             "help": "precision of computation; values other than f32 change the detections (default f32)",
             "values": ["f32", "bf16", "f16"],
+            "default": "f32",
             "search": ["f32", "bf16"],
         },
         "pinning": {

@@ -27,6 +27,7 @@ BACKEND = {
         "xnnpack": {
             "help": "whether to use XNNPACK, which `--threads` applies to, where possible (default yes)",
             "values": ["yes", "no"],
+            "default": "yes",
             "search": ["yes", "no"],
         },
     },

@@ -40,17 +40,20 @@ BACKEND = {
         "channels_last": {
             "help": "whether to store tensors with channels last (default yes)",
             "values": ["yes", "no"],
+            "default": "yes",
             "search": ["yes", "no"],
         },
         "precision": {
             "help": "of convolutions; bf16 and int8 change the detections, int8 is calibrated with images (default f32)",
             "values": ["f32", "bf16", "int8"],
+            "default": "f32",
             "search": ["f32", "bf16", "int8"],
             "calibrated": ["int8"],
         },
         "compile": {
             "help": "whether torch.compile compiles the network, which takes up to minutes and a C++ compiler (default no)",
             "values": ["yes", "no"],
+            "default": "no",
         },
     },
 }

@@ -130,7 +130,7 @@ class _Lists:
         end = self._space(at + 1)
         if text[end:].strip("\0 \t\n\r"):  # some programs pad files with zeros
             raise HarnessError(
-                f"{self._file} goes on after its JSON object, at character {end}",
+                f"{self._file} has more data after its JSON object, at character {end}",
                 "a COCO annotation file is one object: files cannot be joined end to end, and JSON lines are not read",
             )
         if not found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-_FEW = 3  # elements that are looked at
+_FEW = 3  # elements that are checked
 # required keys of the document, and its format
 _OBJECTS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"_via_img_metadata"}), "a project of the VGG Image Annotator"),

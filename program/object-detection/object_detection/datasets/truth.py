@@ -150,8 +150,8 @@ class Truth:
     def write_coco(self, file: Path, images: Collection[int] | None = None) -> None:
         """Write the data set, or some of its images, in COCO's format.
 
-        Boxes are written one by one, so that memory does not grow with their number; those of undeclared categories are left
-        out.
+        Boxes are written one by one, so that memory does not grow with their number; those of undeclared categories are
+        skipped.
 
         Parameters
         ----------

@@ -156,7 +156,7 @@ class Child:
                     self._advice = Advisor(self._spec, images, self._library).advice(worker)
             return self._advice
 
-    def _report(self) -> list[dict[str, Any]]:
+    def _report(self) -> list[dict[str, object]]:
         """What each session saw since the last report."""
         found = []
         for seat, worker in zip(self._seats, self._team, strict=True):

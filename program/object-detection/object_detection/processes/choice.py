@@ -42,9 +42,9 @@ def check_processes(spec: Spec) -> None:
         return
     if spec.scenario not in _SCENARIOS:
         raise HarnessError(
-            f"{spec.processes} processes are for {' and '.join(_SCENARIOS)}: in {spec.scenario} few samples are under way at "
+            f"{spec.processes} processes are for {' and '.join(_SCENARIOS)}: in {spec.scenario} few samples are in flight at "
             "once, and another process would only add latency",
-            "leave out --processes=",
+            "omit --processes=",
         )
     if os.name != "posix":
         raise HarnessError("several processes need memory and connections that this system cannot pass on", "use --processes=1")

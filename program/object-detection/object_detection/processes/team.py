@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 from object_detection import outputs
 from object_detection.annotations import ImageList
@@ -43,7 +42,7 @@ class ProcessTeam:
         memory = Memory(spec.cache)
         tell("starting processes", 0, None)
         path = spec.folder / "spec.json"
-        team = [Process(path, own, layout.batch_size, memory, spec.cache) for own in dealt(seats, processes)]
+        team = [Process(path, own, layout.batch_size, memory, spec.cache) for own in distributed(seats, processes)]
         self._pool = ProcessPool(team, layout.batch_size, spec.folder)
         names = [path.name for path in images.paths]
         same = {
@@ -96,7 +95,7 @@ class ProcessTeam:
         self._pool.end()
 
 
-def _own(process: Process) -> dict[str, Any]:
+def _own(process: Process) -> dict[str, object]:
     """What is a process's own of the message that starts its sessions."""
     return {
         "seats": [[seat.number, seat.place, seat.device] for seat in process.seats],
@@ -106,7 +105,7 @@ def _own(process: Process) -> dict[str, Any]:
     }
 
 
-def dealt(seats: Sequence[Seat], processes: int) -> list[list[Seat]]:
+def distributed(seats: Sequence[Seat], processes: int) -> list[list[Seat]]:
     """The seats of each process: as many as of the others, or one more, on as few devices and NUMA nodes as possible."""
     order = sorted(seats, key=lambda seat: (seat.device, seat.place, seat.number))
     ends = [len(order) * number // processes for number in range(processes + 1)]

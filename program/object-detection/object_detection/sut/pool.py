@@ -23,8 +23,8 @@ class PoolSUT:
     workers
         One for each session.
     batch_size
-        Maximum batch of a worker. It takes what is queued and never waits for more, so an idle session answers a single query
-        of Server at once, and batches grow under load.
+        Maximum batch of a worker. It takes the queued samples and never waits for more, so an idle session answers a single
+        Server query at once, and batches grow under load.
     spread
         Whether a query's samples are distributed evenly over the sessions, which reduces MultiStream's latency.
     """

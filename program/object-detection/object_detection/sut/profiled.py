@@ -31,7 +31,7 @@ class Stages:
     framework, packing
         The framework's run; its outputs checked and made into answers.
     loadgen
-        Handing the answers to LoadGen, or to the process that has it.
+        Passing the answers to LoadGen, or to the process that has it.
     busy
         All that a session does between taking samples and being ready for the next ones.
     samples, batches
@@ -96,13 +96,13 @@ class ProfiledWorker(Worker):
         self.stages.packing += _now() - began
 
     def complete(self, samples: Sequence[Any], found: Sequence[Rows]) -> None:
-        """Hand answers over."""
+        """Pass answers to LoadGen."""
         began = _now()
         super().complete(samples, found)
         self.stages.loadgen += _now() - began
 
     def answer(self, samples: Sequence[Any]) -> None:
-        """Detect, and hand the answers over."""
+        """Detect, and pass the answers to LoadGen."""
         began = _now()
         super().answer(samples)
         stages, now = self.stages, _now()

@@ -182,7 +182,7 @@ class Worker:
         return self._backend.threads
 
     def answer(self, samples: Sequence[Any]) -> None:
-        """Detect, and hand the answers over; `finish` checks the last of them.
+        """Detect, and pass the answers on; `finish` checks the last of them.
 
         Parameters
         ----------
@@ -193,7 +193,7 @@ class Worker:
         self.done += len(samples)
 
     def complete(self, samples: Sequence[Any], found: Sequence[Rows]) -> None:
-        """Hand answers over.
+        """Pass answers on.
 
         Parameters
         ----------

@@ -102,7 +102,7 @@ class _Test:
 
     def wait(self) -> None:
         with self.free:
-            assert self.free.wait_for(lambda: not self.waiting, timeout=60)
+            assert self.free.wait_for(lambda: not self.waiting, timeout=300)
 
     def run(self) -> None:
         if self.settings.mode is TestMode.AccuracyOnly:
