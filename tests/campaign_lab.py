@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cluster_machines import PATHS, copied_machine
@@ -98,6 +99,11 @@ class Lab:
         command = [*before, sys.executable, "-c", _WORKER, "worker", address, *options]
         return self._begin(command, name, {**self.machine(name), **variables})
 
+    def begin(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start a command of ck on this cluster, where the scheduler is."""
+        command = [*self.within, sys.executable, "-m", "ck_repo", *words, f"--cluster={self.address}"]
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
     def _begin(self, command: Sequence[str], name: str, variables: dict[str, str]) -> subprocess.Popen[bytes]:
         environment = {**os.environ, "PYTHONPATH": PATHS, **_DASK, **variables}
         with (self.home / f"{name}.log").open("ab") as log:
@@ -121,6 +127,15 @@ def can_mount() -> bool:
     if shutil.which("unshare") is None:
         return False
     return subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True).returncode == 0
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a lock during the body, as another process would: that of a machine's measurements, or of a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 class Link:

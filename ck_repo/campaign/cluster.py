@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
 import re
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from ck_repo import __version__, progress
 from ck_repo.campaign.certificates import HTTP, certificates, security
+from ck_repo.campaign.messages import About, read_message
 from ck_repo.campaign.optional import optional
 from ck_repo.campaign.remote import MEASUREMENT, hello
 from ck_repo.campaign.slurm import slurm_workers
 from ck_repo.campaign.slurm_profile import read_profile
-from ck_repo.campaign.ssh import Link, links_to
+from ck_repo.campaign.ssh import HostError, Link, links_to
 from ck_repo.campaign.ssh_hosts import read_hosts
 from ck_repo.errors import CKError, UsageError
 from ck_repo.session import Session
@@ -33,12 +37,18 @@ _CLOCK = 60.0  # s that clocks may differ before it is worth a warning
 _LOOK = 0.1  # s between two checks of the workers
 _PATIENCE = 60.0  # s for a connection
 _FIRST_WORKER = 60.0  # s
+_ANSWER = 60.0  # s for the answer of a worker to a question
+SECOND = 1.0  # s between two checks of which workers are there
 
 
 class ClusterError(CKError):
     """The cluster cannot be reached, or has no worker."""
 
     code = 7
+
+
+class LostError(ClusterError):
+    """A worker is gone before it has returned what it was asked for."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,7 @@ class Machine:
 
     name: str
     workers: tuple[str, ...]
-    about: Mapping[str, Any]
+    about: About
 
 
 @dataclass(frozen=True)
@@ -109,9 +119,58 @@ class Cluster:
     def __init__(self, client: Any) -> None:
         self.client = client
         self.asked: set[str] = set()
+        self._lock = Lock()
+        self._asked_at, self._addresses, self._there = -SECOND, dict[str, str](), frozenset[str]()
+
+    def addresses(self) -> Mapping[str, str]:
+        """The address of each worker by its name; asked once a second, as the answer grows with the number of machines."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._asked_at >= SECOND:
+                rows = self.client.scheduler_info(n_workers=-1)["workers"]
+                self._asked_at = now
+                self._addresses = {str(row["name"]): str(address) for address, row in rows.items()}
+                self._there = frozenset(self._addresses.values())
+            return self._addresses
+
+    def is_connected(self) -> bool:
+        """Whether the scheduler is there, or may come back."""
+        return self.client.status in ("running", "connecting")
+
+    def is_there(self, address: str) -> bool:
+        """Whether there is a worker of that address; a restarted worker has another one."""
+        self.addresses()
+        return self.is_connected() and address in self._there
+
+    def submit(self, address: str, function: Any, *words: Any, **more: Any) -> Any:
+        """Submit a function to a worker, which calls it when it is idle; the future is for `result`."""
+        where = {"workers": [address], "allow_other_workers": False, "resources": {MEASUREMENT: 1}}
+        return self.client.submit(function, *words, pure=False, **where, **more)
+
+    def result(self, future: Any, address: str) -> Any:
+        """The result of a submitted function; waits for it and for its transfer.
+
+        Dask itself waits forever for a worker that is gone, because no other worker may call the function.
+
+        Raises
+        ------
+        LostError
+            If its worker is gone.
+        """
+        distributed = optional("distributed", "cluster")
+        fetching = self.client.gather(future, asynchronous=True)
+        returned = asyncio.run_coroutine_threadsafe(fetching, self.client.loop.asyncio_loop)
+        while not wait([returned], timeout=SECOND).done:
+            if not self.is_there(address):
+                future.cancel()
+                raise LostError("its worker is gone")
+        try:
+            return returned.result()
+        except (distributed.KilledWorker, distributed.CancelledError, CancelledError) as error:
+            raise LostError(f"its worker is gone ({type(error).__name__})") from None
 
     def machines(self, names: Container[str] | None = None) -> list[Machine]:
-        """The machines that workers are on now, by name.
+        """The machines that workers are on now, by name; warns about workers that cannot be used.
 
         Parameters
         ----------
@@ -122,18 +181,42 @@ class Cluster:
         asked = [address for address, row in workers.items() if names is None or str(row["name"]) in names]
         self.asked |= {str(workers[address]["name"]) for address in asked}
         found: dict[str, list[str]] = {}
-        about: dict[str, Mapping[str, Any]] = {}
-        answers = self.client.run(hello, workers=asked, on_error="return")
-        for address, answer in sorted(answers.items()):
+        abouts: dict[str, About] = {}
+        for address, answer in sorted(self.ask(asked, hello).items()):
             if isinstance(answer, BaseException):
                 progress.warn(f"the worker at {address} is skipped: {answer}")
                 continue
-            if address in workers and MEASUREMENT in (workers[address].get("resources") or {}):
-                found.setdefault(answer["machine"], []).append(str(workers[address]["name"]))
-                about[answer["machine"]] = answer
-            else:
+            if MEASUREMENT not in (workers[address].get("resources") or {}):
                 progress.warn(f"the worker at {address} is skipped: it was started without --resources {MEASUREMENT}=1")
-        return [Machine(name, tuple(names), about[name]) for name, names in sorted(found.items())]
+                continue
+            try:
+                about = read_message(About, answer)
+            except CKError as error:
+                progress.warn(f"the worker at {address} is skipped: {error.what}")
+                continue
+            found.setdefault(about.machine, []).append(str(workers[address]["name"]))
+            abouts[about.machine] = about
+        return [Machine(name, tuple(names), abouts[name]) for name, names in sorted(found.items())]
+
+    def ask(self, addresses: Sequence[str], function: Any, *words: Any) -> dict[str, Any]:
+        """The results of a function on workers, which they call even while they work, or the error, by their addresses.
+
+        Each worker is asked separately and has a minute, so that one that does not respond does not delay the others.
+        """
+
+        async def ask(address: str) -> Any:
+            asking = self.client.run(function, *words, workers=[address], on_error="return", asynchronous=True)
+            try:
+                return (await asyncio.wait_for(asking, _ANSWER))[address]
+            except (TimeoutError, asyncio.TimeoutError):
+                return TimeoutError(f"it did not answer within {_ANSWER:g} s")
+            except Exception as error:  # of connections, which Dask raises in many kinds
+                return error
+
+        async def ask_all() -> list[Any]:
+            return await asyncio.gather(*(ask(address) for address in addresses))
+
+        return dict(zip(addresses, self.client.sync(ask_all), strict=True))
 
 
 @contextmanager
@@ -200,7 +283,7 @@ def _over_ssh(file: Path, files: Mapping[str, str]) -> Iterator[str]:
         links = stack.enter_context(links_to(hosts, folder))
         if not links:
             raise ClusterError("no host can be used", hint="the warnings say why")
-        seen = {link.host: hosts.address or str(link.about["client"]) for link in links}
+        seen = {link.host: hosts.address or link.about.client for link in links}
         one = next(iter(seen.values())) if len(set(seen.values())) == 1 else ""
         try:
             scheduler = stack.enter_context(scheduler_here(files, one or "0.0.0.0", n_workers=0))
@@ -210,14 +293,44 @@ def _over_ssh(file: Path, files: Mapping[str, str]) -> Iterator[str]:
                 hint=f"name an address of this machine that the hosts reach as `address` in {file}",
             ) from None
         port = scheduler.scheduler_address.rpartition(":")[2]
-        for link in links:
-            link.start(f"tls://{_bracketed(seen[link.host])}:{port}", files)
-        _await_workers(scheduler, links)
+        addresses = {link.name: f"tls://{_bracketed(seen[link.host])}:{port}" for link in links}
+        _await_workers(scheduler, started(links, addresses, files))
         yield scheduler.scheduler_address
 
 
 def _bracketed(address: str) -> str:
     return f"[{address}]" if ":" in address else address
+
+
+def started(links: Sequence[Link], addresses: Mapping[str, str], files: Mapping[str, str]) -> list[Link]:
+    """Start workers; warns about hosts whose connection has ended in the meantime.
+
+    Parameters
+    ----------
+    addresses
+        The scheduler's address as each host reaches it, by the link's name.
+
+    Returns
+    -------
+    list of Link
+        Those that start a worker.
+
+    Raises
+    ------
+    ClusterError
+        If no host does.
+    """
+    found = []
+    for link in links:
+        try:
+            link.start(addresses[link.name], files)
+        except HostError as error:
+            progress.warn(f"{link.name} is skipped: {error}")
+        else:
+            found.append(link)
+    if not found:
+        raise ClusterError("no host can be used", hint="the warnings say why")
+    return found
 
 
 def _await_workers(scheduler: Any, links: Sequence[Link]) -> None:
@@ -266,12 +379,13 @@ def usable(machines: Sequence[Machine]) -> list[Machine]:
     """The machines that have this version of ck; warns about clocks and Python versions that differ."""
     found = []
     for machine in machines:
-        if machine.about["version"] != __version__:
-            progress.warn(f"{machine.name} is skipped: it has ck-repo {machine.about['version']}, and this is {__version__}")
+        about = machine.about
+        if about.version != __version__:
+            progress.warn(f"{machine.name} is skipped: it has ck-repo {about.version}, and this is {__version__}")
             continue
-        if abs(late := time.time() - float(machine.about["time"])) > _CLOCK:
+        if abs(late := time.time() - about.time) > _CLOCK:
             progress.warn(f"the clock of {machine.name} is {abs(late):.0f} s {'behind' if late > 0 else 'ahead'}")
-        if (python := _minor(str(machine.about["python"]))) != _minor(platform.python_version()):
+        if (python := _minor(about.python)) != _minor(platform.python_version()):
             progress.warn(
                 f"{machine.name} has Python {python}, and this is {_minor(platform.python_version())}: its venvs differ"
             )

@@ -7,12 +7,15 @@ import platform
 from collections.abc import Callable, Mapping
 
 from ck_repo.campaign.measuring import measuring
+from ck_repo.campaign.messages import Failure
 from ck_repo.campaign.queue import Job
+from ck_repo.contract.record import write
 from ck_repo.errors import CKError
 from ck_repo.run.pipeline import RunRecord, execute
 from ck_repo.run.prepare import prepare
 from ck_repo.session import Session
 from ck_repo.store.entry import Entry
+from ck_repo.store.index import FOUND_BY
 
 TAG = "campaign"
 
@@ -26,6 +29,16 @@ def failure(error: CKError) -> str:
     """What failed, with the last line of its log, in one line."""
     last = error.tail.rpartition("\n")[2].strip()
     return " ".join((error.what + (f": {last}" if last else "")).split())
+
+
+def failure_data(error: CKError, kind: str = "") -> dict[str, object]:
+    """What failed on this machine, as a worker's answer; exceptions would cross the network pickled."""
+    return write(Failure(machine_name(), failure(error), error.hint, kind))
+
+
+def lookup_word(campaign: str, cell: str, repetition: int) -> str:
+    """The word that the index finds a campaign's run by."""
+    return f"{campaign}/{cell}/{repetition}"
 
 
 def carry_out(
@@ -49,8 +62,9 @@ def carry_out(
         Waits until the machine is ready, and returns what still disturbs the run, for the record of the experiment.
     """
     row: dict[str, object] = {**campaign, "cell": job.cell.key, "repetition": job.repetition, "machine": machine_name()}
+    more = {"campaign": row, FOUND_BY: [lookup_word(campaign["uid"], job.cell.key, job.repetition)]}
     with measuring():
         plan = prepare(session, program, job.options)
         if ready and (disturbed := ready()):
             row["disturbed"] = disturbed
-        return execute(session, plan, repository=repository, tags=(TAG, *tags), more={"campaign": row}, limit=limit)
+        return execute(session, plan, repository=repository, tags=(TAG, *tags), more=more, limit=limit)

@@ -30,13 +30,10 @@ def reported_packages(
     """
     workers = {worker: machine.name for machine in machines for worker in machine.workers}
     addresses: dict[str, str] = {}
-    for address, row in cluster.client.scheduler_info(n_workers=-1)["workers"].items():
-        if name := workers.get(str(row["name"])):
-            addresses.setdefault(name, str(address))
-    if not addresses:
-        return {}
-    wanted = sorted(set(venvs))
-    answers = cluster.client.run(packages_there, wanted, workers=list(addresses.values()), on_error="return")
+    for worker, address in cluster.addresses().items():
+        if name := workers.get(worker):
+            addresses.setdefault(name, address)
+    answers = cluster.ask(list(addresses.values()), packages_there, sorted(set(venvs)))
     return {
         name: {venv: Packages(*found) if found else None for venv, found in answers[address].items()}
         for name, address in addresses.items()

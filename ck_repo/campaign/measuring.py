@@ -19,7 +19,7 @@ _USUAL = "/tmp/ck-measurement.lock"
 
 @contextmanager
 def measuring() -> Iterator[None]:
-    """Hold the machine's lock during the block; wait until it is free.
+    """Hold the machine's lock during the block, which measures or installs; wait until it is free.
 
     The lock is on a file that all users can open; the operating system releases it when its holder ends.
     """
@@ -31,7 +31,7 @@ def measuring() -> Iterator[None]:
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 raise StorageError(f"{path} cannot be locked: {error.strerror}", hint=_HINT) from None
-            progress.say("another campaign is measuring on this machine; waiting for its run to end", always=True)
+            progress.say("another campaign is measuring on this machine, or installs; waiting for it to end", always=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
     finally:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo.campaign.cluster import Cluster
+from ck_repo.campaign.messages import PartMade, PartTask
 from ck_repo.campaign.parts_on_machines import PartsOnMachines, Work
 from ck_repo.campaign.remote_part import forget_part, make_part, read_piece
 from ck_repo.install.installer import Installer
@@ -61,42 +62,42 @@ def make_on_machines(
     tools = Installer(session, python).tools(choice)
     source = choice.deps.get(SOURCE)
 
-    def task(index: int, count: int) -> Mapping[str, Any]:
-        return {
-            "key": choice.key,
-            "of": source.label if source else choice.label,
-            "tags": wanted.tags,
-            "version": wanted.version,
-            "added": dict(wanted.added),
-            "tools": tools,
-            "index": index,
-            "count": count,
-            "trust": session.trust,
-            "venv": machines.venv_data(),
-        }
+    def task(index: int, count: int) -> PartTask:
+        return PartTask(
+            key=choice.key,
+            of=source.label if source else choice.label,
+            tags=wanted.tags,
+            version=wanted.version,
+            added={name: tuple(tags) for name, tags in wanted.added.items()},
+            tools=tools,
+            index=index,
+            count=count,
+            trust=session.trust,
+            venv=machines.venv,
+        )
 
-    def take(answer: Mapping[str, Any], index: int, address: str) -> str:
+    def take(answer: PartMade, index: int, address: str) -> str:
         return _bring(cluster, address, answer, folder / f"{index}")
 
-    shards = machines.make(Work(choice.name, make_part, task, take))
+    shards = machines.make(Work(choice.name, make_part, task, PartMade, take))
     return [folder / f"{shard.index}" for shard in shards], shards
 
 
-def _bring(cluster: Cluster, address: str, answer: Mapping[str, Any], folder: Path) -> str:
+def _bring(cluster: Cluster, address: str, answer: PartMade, folder: Path) -> str:
     """Fetch the files of a part from its worker; why they cannot be used, if so."""
-    name = str(answer["name"])
+    name = answer.name
     with storage_errors(f"writing {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
-        for file, about in answer["files"].items():
-            found, size = sha256(), int(about["bytes"])
+        for file, about in answer.files.items():
+            found = sha256()
             with (folder / Path(file).name).open("wb") as opened:
-                while opened.tell() < size:
+                while opened.tell() < about.size:
                     piece = _there(cluster, address, read_piece, name, file, opened.tell(), _PIECE)
                     if not isinstance(piece, bytes) or not piece:
                         return f"{file} was not received: {piece or 'it is shorter now'}"
                     found.update(piece)
                     opened.write(piece)
-            if found.hexdigest() != about["sha256"]:
+            if found.hexdigest() != about.sha256:
                 _there(cluster, address, forget_part, name)
                 return f"{file} was damaged during the transfer"
     _there(cluster, address, forget_part, name)

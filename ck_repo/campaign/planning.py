@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from ck_repo import progress
 from ck_repo.campaign.matrix import Cell
+from ck_repo.campaign.measuring import measuring
 from ck_repo.errors import CKError, StorageError, UntrustedError
 from ck_repo.install.source import Source, is_local, read_source
 from ck_repo.resolve.plan import Choice, NewPackage, PythonPackage, in_order
@@ -96,14 +97,14 @@ def install_all(session: Session, program: Entry, planned: Sequence[Planned]) ->
     """
     wanted: dict[frozenset[str], Planned] = {}
     for row in planned:
-        if row.plan and (row.plan.venv is None or not all(choice.ready for _, choice in in_order(row.plan.choices))):
+        if row.plan and not row.plan.is_ready:
             wanted.setdefault(frozenset(choice.key for choice in row.plan.choices.values()), row)
     if not wanted:
         return list(planned)
     failed: dict[frozenset[str], str] = {}
     for keys, row in wanted.items():
         try:
-            make_ready(session, prepare(session, program, row.cell.options))
+            install(session, program, row.cell.options)
         except ENDS_ALL:
             raise
         except CKError as error:
@@ -114,6 +115,12 @@ def install_all(session: Session, program: Entry, planned: Sequence[Planned]) ->
         failed.get(frozenset(choice.key for choice in row.plan.choices.values()), "") if row.plan else "" for row in planned
     ]
     return [Planned(row.cell, None, why) if why else row for row, why in zip(again, reasons, strict=True)]
+
+
+def install(session: Session, program: Entry, options: RunOptions) -> None:
+    """Install what a run needs, while nothing is measured on this machine: downloads and compilers would disturb it."""
+    with measuring():
+        make_ready(session, prepare(session, program, options))
 
 
 def choices_of(planned: Sequence[Planned]) -> list[Choice]:

@@ -83,6 +83,11 @@ class Recorded:
         rows = self._by_options.get(_named(plan.options.as_data()), [])
         return [row for row in rows if self._same(row, plan, campaign)]
 
+    def matches(self, row: Found, plan: RunPlan) -> bool:
+        """Whether a run that is known otherwise matches a plan, as in `like`; no other experiment is read."""
+        options = row[1].data.get("options") or {}
+        return _named(options) == _named(plan.options.as_data()) and self._same(row, plan, "")
+
     def _same(self, row: Found, plan: RunPlan, campaign: str) -> bool:
         entry, meta = row
         if meta.program is None or meta.program.digest != plan.program.digest:

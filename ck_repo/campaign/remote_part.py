@@ -7,11 +7,12 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from ck_repo.campaign.job import failure, machine_name
+from ck_repo.campaign.job import failure_data, machine_name
 from ck_repo.campaign.measuring import measuring
+from ck_repo.campaign.messages import PartFile, PartMade, PartTask, read_message
 from ck_repo.campaign.remote_venv import in_venv
+from ck_repo.contract.record import write
 from ck_repo.environment.create import create_venv, plan_venv
 from ck_repo.environment.venv import Venv, chosen_name, find_venv, read_context
 from ck_repo.errors import CKError, ConflictError
@@ -25,18 +26,19 @@ from ck_repo.store.digest import of_file, of_value
 from ck_repo.store.folders import tools_root
 from ck_repo.store.lock import locked
 
-_DONE = "files.json"  # digests of the files of a part that is there
+_DONE = "made.json"  # digests of the files of a part that is there
 
 
-def make_part(task: Mapping[str, Any]) -> dict[str, Any]:
-    """Make a part, unless an earlier attempt has; the sizes and digests of its files, or an error of ours as data."""
+def make_part(task: Mapping[str, object]) -> dict[str, object]:
+    """Make a part, unless an earlier attempt has: a `PartTask` to a `PartMade`, or to a `Failure`."""
     began = time.monotonic()
     try:
-        with in_venv(task.get("venv")), measuring():
-            name, files = _part(task)
+        wanted = read_message(PartTask, task)
+        with in_venv(wanted.venv), measuring():
+            name, files = _part(wanted)
     except CKError as error:
-        return {"error": failure(error), "hint": error.hint, "machine": machine_name()}
-    return {"machine": machine_name(), "seconds": time.monotonic() - began, "name": name, "files": files}
+        return failure_data(error)
+    return write(PartMade(machine_name(), time.monotonic() - began, name, files))
 
 
 def read_piece(name: str, file: str, offset: int, size: int) -> bytes:
@@ -55,8 +57,8 @@ def _place(name: str) -> Path:
     return tools_root() / ".cache" / "parts" / Path(name).name
 
 
-def _part(task: Mapping[str, Any]) -> tuple[str, dict[str, dict[str, Any]]]:
-    session = Session(trust=bool(task["trust"]))
+def _part(task: PartTask) -> tuple[str, dict[str, PartFile]]:
+    session = Session(trust=task.trust)
     venv = find_venv(session, chosen_name(""))
     choice = _choice(session, venv, task)
     if venv is None:
@@ -64,8 +66,8 @@ def _part(task: Mapping[str, Any]) -> tuple[str, dict[str, dict[str, Any]]]:
         choice = _choice(session, venv, task)
     refuse_foreign_code({choice.name: choice}, session.trust)
     installer = Installer(session, venv.python)
-    index, count = int(task["index"]), int(task["count"])
-    name = of_value([choice.key, index, count, task["tools"]])[:32]
+    index, count = task.index, task.count
+    name = of_value([choice.key, index, count, task.tools])[:32]
     place = _place(name)
     with locked(place.with_name(f"{name}.lock"), f"making part {index + 1} of {count}"):
         if not (place / _DONE).is_file():
@@ -73,20 +75,21 @@ def _part(task: Mapping[str, Any]) -> tuple[str, dict[str, dict[str, Any]]]:
                 shutil.rmtree(place, ignore_errors=True)
                 place.mkdir(parents=True)
             installer.make_part(choice, index, count, place)
-            _check_tools(choice, installer.tools(choice), task["tools"])
-            files = {each.name: {"bytes": each.stat().st_size, "sha256": of_file(each)} for each in sorted(place.iterdir())}
+            _check_tools(choice, installer.tools(choice), task.tools)
+            files = {each.name: write(PartFile(each.stat().st_size, of_file(each))) for each in sorted(place.iterdir())}
             with storage_errors(f"writing {place}"):
                 (place / _DONE).write_text(json.dumps(files), encoding="utf-8")
-        return name, json.loads((place / _DONE).read_text(encoding="utf-8"))
+        found = json.loads((place / _DONE).read_text(encoding="utf-8"))
+        return name, {file: read_message(PartFile, about) for file, about in found.items()}
 
 
-def _choice(session: Session, venv: Venv | None, task: Mapping[str, Any]) -> NewPackage:
+def _choice(session: Session, venv: Venv | None, task: PartTask) -> NewPackage:
     """The package on this machine, if it is the same with the same inputs."""
-    resolver = Resolver(read_context(session, venv), again=True, added=task["added"])
-    choice = resolver.resolve(str(task["tags"]), str(task["version"]))
-    if not isinstance(choice, NewPackage) or choice.key != task["key"]:
+    resolver = Resolver(read_context(session, venv), again=True, added=task.added)
+    choice = resolver.resolve(task.tags, task.version)
+    if not isinstance(choice, NewPackage) or choice.key != task.key:
         raise ConflictError(
-            f"{choice.name} on {machine_name()} would have other inputs than {task['of']}",
+            f"{choice.name} on {machine_name()} would have other inputs than {task.of}",
             hint="install the same version of ck-repo there, and install or register the same data set",
         )
     return choice

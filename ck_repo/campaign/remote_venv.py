@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from ck_repo import network
-from ck_repo.campaign.job import machine_name
+from ck_repo.campaign.job import failure_data, machine_name
 from ck_repo.campaign.measuring import measuring
+from ck_repo.campaign.messages import VenvSource
 from ck_repo.environment.lockfile import read_lock
 from ck_repo.environment.venv import find_venv
 from ck_repo.errors import CKError, MismatchError
@@ -81,7 +81,7 @@ def receive(digest: str, offset: int, content: bytes) -> int:
         return path.stat().st_size
 
 
-def make_venv_of_file(kind: str, digest: str, *, trust: bool) -> dict[str, Any]:
+def make_venv_of_file(kind: str, digest: str, *, trust: bool) -> dict[str, object]:
     """Create the venv with the packages of its lock. With a bundle, no network is used.
 
     Parameters
@@ -96,7 +96,7 @@ def make_venv_of_file(kind: str, digest: str, *, trust: bool) -> dict[str, Any]:
     Returns
     -------
     dict
-        Empty if the venv exists; else ``error`` and ``hint`` of an error, because exceptions would cross the network pickled.
+        Empty if the venv exists; else a `Failure`.
     """
     path = _part(digest)
     try:
@@ -112,7 +112,7 @@ def make_venv_of_file(kind: str, digest: str, *, trust: bool) -> dict[str, Any]:
             _make(kind, digest, path, Session(trust=trust))
             path.unlink()
     except CKError as error:
-        return {"error": error.what, "hint": error.hint}
+        return failure_data(error)
     return {}
 
 
@@ -127,15 +127,15 @@ def _make(kind: str, digest: str, path: Path, session: Session) -> None:
 
 
 @contextmanager
-def in_venv(venv: Mapping[str, str] | None) -> Iterator[None]:
+def in_venv(venv: VenvSource | None) -> Iterator[None]:
     """Use the venv of a campaign's file in the body, without the network if it was made from a bundle; None changes nothing."""
     if venv is None:
         yield
         return
     before = os.environ.get(_ACTIVE)
-    os.environ[_ACTIVE] = venv_of_file(venv["kind"], venv["digest"])
+    os.environ[_ACTIVE] = venv_of_file(venv.kind, venv.digest)
     try:
-        with network.scope(offline=venv["kind"] == BUNDLE):
+        with network.scope(offline=venv.kind == BUNDLE):
             yield
     finally:  # the worker may get runs of other campaigns
         os.environ.pop(_ACTIVE)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Container, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Container
+from dataclasses import dataclass
 
 from ck_repo import progress
 from ck_repo.errors import CKError, ConfigError
@@ -31,10 +30,6 @@ class Settling:
 
     busy: float = BUSY
     seconds: float = SECONDS
-
-    def as_data(self) -> dict[str, object]:
-        """For a worker."""
-        return asdict(self)
 
     def reasons(self) -> list[str]:
         """Why the machine is not ready; empty if it is, or is not checked."""
@@ -160,11 +155,11 @@ class Waiting:
         return {name for name, asked in self._asked.items() if now - asked < self._rest}
 
 
-def at_once(settling: Mapping[str, Any]) -> Callable[[], list[str]]:
+def at_once(settling: Settling) -> Callable[[], list[str]]:
     """For a worker, whose scheduler waits: an error if the machine is not ready."""
 
     def look() -> list[str]:
-        if reasons := Settling(**settling).reasons():
+        if reasons := settling.reasons():
             raise NotReadyError("; ".join(reasons))
         return []
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
+from ck_repo.campaign.messages import ShardAnswered, ShardTask
 from ck_repo.campaign.parts_on_machines import PartsOnMachines, Work
 from ck_repo.campaign.remote import answer_remote
 from ck_repo.contract.spec import Spec
@@ -27,29 +26,29 @@ class ShardsOnMachines:
     def __call__(self, plan: RunPlan, spec: Spec, start: Start, folder: Path) -> list[Shard]:
         """See `ck_repo.run.shards.Answering`."""
 
-        def task(index: int, count: int) -> Mapping[str, Any]:
-            return {
-                "program": plan.program.entry.uid,
-                "digest": plan.program.digest,
-                "options": {name: value for name, value in plan.options.as_data().items() if name not in _HERE},
-                "contents": {role: plan.choices[role].key for role in (WEIGHTS, DATASET)},
-                "index": index,
-                "count": count,
-                "trust": self._session.trust,
-                "venv": self._machines.venv_data(),
-            }
+        def task(index: int, count: int) -> ShardTask:
+            return ShardTask(
+                program=plan.program.entry.uid,
+                digest=plan.program.digest,
+                options={name: value for name, value in plan.options.as_data().items() if name not in _HERE},
+                contents={role: plan.choices[role].key for role in (WEIGHTS, DATASET)},
+                index=index,
+                count=count,
+                trust=self._session.trust,
+                venv=self._machines.venv,
+            )
 
-        def take(answer: Mapping[str, Any], index: int, address: str) -> str:
+        def take(answer: ShardAnswered, index: int, address: str) -> str:
             return _take(answer, folder / f"{index}")
 
-        return self._machines.make(Work("accuracy", answer_remote, task, take))
+        return self._machines.make(Work("accuracy", answer_remote, task, ShardAnswered, take))
 
 
-def _take(answer: Mapping[str, Any], folder: Path) -> str:
+def _take(answer: ShardAnswered, folder: Path) -> str:
     """Write the files of a shard; why they cannot be used, if so."""
     for name in FILES:
-        content = bytes(answer["files"][name])
-        if sha256(content).hexdigest() != answer["sha256"][name]:
+        content = answer.files[name]
+        if sha256(content).hexdigest() != answer.sha256[name]:
             return f"{name} was damaged during the transfer"
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)

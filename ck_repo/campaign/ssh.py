@@ -12,15 +12,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ck_repo import __version__, progress
+from ck_repo.campaign.messages import HostAbout, WorkerOrder, read_message
 from ck_repo.campaign.optional import optional
 from ck_repo.campaign.ssh_hosts import Host, Hosts
 from ck_repo.campaign.ssh_worker import certificates_text
 from ck_repo.child import Process, conversation, ended_within, exit_status
 from ck_repo.child_environment import child_environment
-from ck_repo.errors import RunError
+from ck_repo.contract.record import write
+from ck_repo.errors import ConfigError, RunError
 
 _CONNECT = 20  # s for a connection
 _ANSWER = 60.0  # s for what a host says of itself
@@ -59,7 +60,7 @@ class Link:
     host: Host
     process: Process
     log: Path
-    about: Mapping[str, Any]
+    about: HostAbout
 
     @property
     def name(self) -> str:
@@ -78,18 +79,13 @@ class Link:
 
         Raises
         ------
-        CKError
+        HostError
             If the far end has ended; the message has the end of its log.
         """
-        order = {
-            "scheduler": scheduler,
-            "name": self.name,
-            "host": self.about["server"],
-            "certificates": certificates_text(files),
-        }
+        order = WorkerOrder(scheduler, self.name, self.about.server, certificates_text(files))
         assert self.process.stdin is not None
         try:
-            self.process.stdin.write(json.dumps(order).encode() + b"\n")
+            self.process.stdin.write(json.dumps(write(order)).encode() + b"\n")
             self.process.stdin.flush()
         except BrokenPipeError:
             raise _failure(self.host, self.process, self.log) from None
@@ -162,7 +158,7 @@ def _path(text: str) -> str:
     return '"$HOME"/' + shlex.quote(text[2:]) if text.startswith("~/") else shlex.quote(text)
 
 
-def _hello(host: Host, process: Process, log: Path, until: float) -> Mapping[str, Any]:
+def _hello(host: Host, process: Process, log: Path, until: float) -> HostAbout:
     """The properties that a host reports, if it can be used."""
     assert process.stdout is not None
     line = b""
@@ -175,18 +171,18 @@ def _hello(host: Host, process: Process, log: Path, until: float) -> Mapping[str
             raise _failure(host, process, log)
         line += part
     try:
-        about: Mapping[str, Any] = json.loads(line.strip().splitlines()[-1])
-    except ValueError:
+        about = read_message(HostAbout, json.loads(line.strip().splitlines()[-1]))
+    except (ValueError, ConfigError):
         raise HostError(
             f"its shell prints {line[:60].decode(errors='replace').strip()!r} at the beginning",
             hint="the shell's start-up files must not print anything for commands",
         ) from None
-    if about["version"] != __version__:
-        raise HostError(f"it has ck-repo {about['version']}, and this is {__version__}", hint="install the same version there")
+    if about.version != __version__:
+        raise HostError(f"it has ck-repo {about.version}, and this is {__version__}", hint="install the same version there")
     ours = optional("distributed", "cluster").__version__
-    if about["distributed"] != ours:
+    if about.distributed != ours:
         raise HostError(
-            f"it has distributed {about['distributed']}, and this machine has {ours}", hint="install the same version there"
+            f"it has distributed {about.distributed}, and this machine has {ours}", hint="install the same version there"
         )
     return about
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import select
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ck_repo import __version__
 from ck_repo.campaign.certificates import AUTHORITY, CERTIFICATE, KEY, worker_words
+from ck_repo.campaign.messages import HostAbout, WorkerOrder, read_message
 from ck_repo.campaign.remote import MEASUREMENT
 from ck_repo.child import background, exit_status
 from ck_repo.child_environment import child_environment
+from ck_repo.contract.record import write
 from ck_repo.store.folders import repos_root
 from ck_repo.store.work import scratch_folder
 
@@ -29,27 +29,22 @@ def main() -> None:
 
     Exit status 1 with the worker's last words on stderr if the worker ends first.
     """
-    print(json.dumps(_about()), flush=True)
+    print(json.dumps(write(_about())), flush=True)
     line = sys.stdin.buffer.readline()
     if not line:  # not wanted
         return
-    sys.exit(_work(json.loads(line)))
+    sys.exit(_work(read_message(WorkerOrder, json.loads(line))))
 
 
-def _about() -> dict[str, object]:
+def _about() -> HostAbout:
     import distributed
 
     connection = os.environ.get("SSH_CONNECTION", "").split()
-    return {
-        "version": __version__,
-        "python": platform.python_version(),
-        "distributed": distributed.__version__,
-        "client": connection[0] if len(connection) == 4 else "",
-        "server": connection[2] if len(connection) == 4 else "",
-    }
+    client, server = (connection[0], connection[2]) if len(connection) == 4 else ("", "")
+    return HostAbout(__version__, distributed.__version__, client, server)
 
 
-def _work(order: Mapping[str, Any]) -> int:
+def _work(order: WorkerOrder) -> int:
     """Run a worker until stdin ends, and start it again if it ends before; its exit status if it does so again and again."""
     with scratch_folder(repos_root(), "worker") as folder:
         files = {}
@@ -57,10 +52,10 @@ def _work(order: Mapping[str, Any]) -> int:
             files[name] = str(folder / name)
             handle = os.open(files[name], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "w") as file:
-                file.write(order["certificates"][name])
-        words = ["--name", order["name"], "--local-directory", str(folder), *worker_options(files)]
-        words += ["--host", order["host"]] if order["host"] else []
-        command = [sys.executable, "-m", "dask", "worker", order["scheduler"], *words]
+                file.write(order.certificates[name])
+        words = ["--name", order.name, "--local-directory", str(folder), *worker_options(files)]
+        words += ["--host", order.host] if order.host else []
+        command = [sys.executable, "-m", "dask", "worker", order.scheduler, *words]
         brief = 0
         while brief < _TRIES:  # a worker ends when its connection to the scheduler breaks
             began = time.monotonic()

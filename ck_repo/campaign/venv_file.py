@@ -8,7 +8,7 @@ from typing import Any
 
 from ck_repo import progress
 from ck_repo.campaign.cluster import Cluster, ClusterError
-from ck_repo.campaign.remote import MEASUREMENT
+from ck_repo.campaign.messages import Failure, VenvSource, read_message
 from ck_repo.campaign.remote_venv import BUNDLE, bytes_there, make_venv_of_file, receive
 from ck_repo.environment.lockfile import Lock, read_lock
 from ck_repo.errors import NotFoundError
@@ -35,9 +35,10 @@ class VenvFile:
     digest: str
     lock: Lock
 
-    def as_data(self) -> dict[str, str]:
-        """For a run's task."""
-        return {"kind": self.kind, "digest": self.digest}
+    @property
+    def source(self) -> VenvSource:
+        """For a task."""
+        return VenvSource(self.kind, self.digest)
 
 
 def read_venv_file(kind: str, path: Path) -> VenvFile:
@@ -60,13 +61,14 @@ def send_venv(cluster: Cluster, machine: str, address: str, file: VenvFile, *, t
 
     Raises
     ------
+    LostError
+        If its worker is gone; what arrived is kept there.
     ClusterError
         If the machine cannot create it.
     """
 
     def there(function: Any, *words: Any, **more: Any) -> Any:
-        where = {"workers": [address], "allow_other_workers": False, "resources": {MEASUREMENT: 1}}
-        return cluster.client.submit(function, *words, pure=False, **where, **more).result()
+        return cluster.result(cluster.submit(address, function, *words, **more), address)
 
     size = file.path.stat().st_size
     done = int(there(bytes_there, file.kind, file.digest))
@@ -80,6 +82,6 @@ def send_venv(cluster: Cluster, machine: str, address: str, file: VenvFile, *, t
             if now <= done:
                 raise ClusterError(f"{machine} cannot store {file.path.name}", hint="check that its disk is not full")
             done = now
-    answer = there(make_venv_of_file, file.kind, file.digest, trust=trust)
-    if "error" in answer:
-        raise ClusterError(f"{machine} cannot create the venv: {answer['error']}", hint=str(answer["hint"]))
+    if answer := there(make_venv_of_file, file.kind, file.digest, trust=trust):
+        failure = read_message(Failure, answer)
+        raise ClusterError(f"{machine} cannot create the venv: {failure.error}", hint=failure.hint)

@@ -20,7 +20,7 @@ from ck_repo.models.model_file import DESCRIBED
 from ck_repo.models.networks import Network, read_networks
 from ck_repo.models.profiles import Profile, profile, profiles_of
 from ck_repo.resolve.component import Component, read_component
-from ck_repo.resolve.plan import Choice
+from ck_repo.resolve.plan import Choice, in_order
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.rounds.logs import read_text
 from ck_repo.rounds.round import load_round
@@ -70,6 +70,11 @@ class RunPlan:
     backend: str
     framework: tuple[str, ...] = ()
     calibration: Calibration | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a venv, and everything that the run needs is installed."""
+        return self.venv is not None and all(choice.ready for _, choice in in_order(self.choices))
 
 
 def prepare(

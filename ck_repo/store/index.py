@@ -12,11 +12,11 @@ import os
 import sqlite3
 import time
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ck_repo.errors import CKError
 from ck_repo.store.entry import BASE, INFO, META, alias_file, read_json_object, read_uid, tags_of, variation_tags
@@ -35,10 +35,11 @@ CREATE TABLE tag (tag TEXT, folder TEXT, PRIMARY KEY (tag, folder)) WITHOUT ROWI
 CREATE INDEX by_uid ON entry (uid);
 CREATE INDEX by_folder ON tag (folder);
 """
-_VERSION = 4
+_VERSION = 5
 _UNREADABLE: list[str] = []  # marks an entry whose meta.json cannot be read
 _KEY = "\n"  # prefix of keys of meta.json among the tags; tags never begin with it
 _KEYS = ("conversion", BASE)
+FOUND_BY = "found_by"  # key of meta.json: words that find the entry and are not tags, which users see
 _POSSIBLE = "~"  # prefix of a tag that only a variation has: it can be searched for, and never excludes an entry
 
 
@@ -116,6 +117,10 @@ class ModuleIndex:
     def with_key(self, key: str) -> list[str]:
         """Names of the folders whose meta.json has that key, one of `_KEYS`."""
         return self._column("SELECT folder FROM tag WHERE tag = ? ORDER BY folder", _KEY + key)
+
+    def found_by(self, word: str) -> list[str]:
+        """Names of the folders whose meta.json lists that word under ``found_by``."""
+        return self.with_key(f"{FOUND_BY}={word}")
 
     def tags_of(self, folder: str) -> set[str]:
         """The tags of one entry, including those of its variations."""
@@ -278,9 +283,18 @@ def _read(folder: Path) -> tuple[str, list[str], list[str], str | None]:
         return "", _UNREADABLE, [], str(error).splitlines()[0]
     try:
         tags = [*own, *(_POSSIBLE + tag for tag in variation_tags(meta) if tag not in own)]
-        return read_uid(folder), tags, [_KEY + key for key in _KEYS if meta.get(key)], None
+        return read_uid(folder), tags, [_KEY + key for key in _keys(meta)], None
     except (CKError, OSError) as error:
         return "", [], [], str(error).splitlines()[0]
+
+
+def _keys(meta: Mapping[str, Any]) -> list[str]:
+    """The keys and words of meta.json that are in the index."""
+    words = meta.get(FOUND_BY)
+    return [
+        *(key for key in _KEYS if meta.get(key)),
+        *(f"{FOUND_BY}={word}" for word in (words if isinstance(words, list) else ()) if isinstance(word, str)),
+    ]
 
 
 def _uid_files(folder: Path, read: int = 0) -> str:

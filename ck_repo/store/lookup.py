@@ -64,6 +64,10 @@ class Lookup:
         """The entries whose meta.json has that key."""
         return [entry for shelf in self._shelves for entry in self._entries(shelf, shelf.index.with_key(key))]
 
+    def found_by(self, word: str) -> list[Entry]:
+        """The entries whose meta.json lists that word under ``found_by``."""
+        return [entry for shelf in self._shelves for entry in self._entries(shelf, shelf.index.found_by(word))]
+
     def of(self, aliases: Collection[str]) -> list[Entry]:
         """The entries of some repositories."""
         shelves = [shelf for shelf in self._shelves if shelf.repository.alias in aliases]

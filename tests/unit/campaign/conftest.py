@@ -36,6 +36,8 @@ def program(ck_home: Path) -> Entry:
 @pytest.fixture
 def lab(ck: Callable[..., Any], ck_home: Path) -> Iterator[Lab]:
     """A cluster of the toy benchmark's machines; its scheduler runs."""
+    pytest.importorskip("distributed")
+    pytest.importorskip("cryptography")
     toy_benchmark()
     assert ck("create", "cluster").code == 0
     found = Lab(ck_home)

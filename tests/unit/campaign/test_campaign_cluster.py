@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ck_repo.campaign.campaign import read_campaign
 from ck_repo.campaign.certificates import certificates, worker_words
 from ck_repo.campaign.cluster import Machine, read_place, scheduler_here, usable
 from ck_repo.campaign.distribute import take_home
+from ck_repo.campaign.messages import About, RunMade
 from ck_repo.errors import MismatchError, UsageError
 from ck_repo.session import Session
 from ck_repo.store.entry import Entry
@@ -72,7 +74,7 @@ def test_only_tls_listens_for_other_machines(ck: Callable[..., Any]) -> None:
 
 def test_damaged_experiment_is_refused() -> None:
     with pytest.raises(MismatchError, match="damaged in transfer"):
-        take_home(Session(), {"uid": "0" * 16, "archive": b"x", "sha256": "0" * 64, "machine": "m"}, "")
+        take_home(Session(), RunMade("m", 1.0, "0" * 16, b"x", "0" * 64), "")
 
 
 @pytest.mark.parametrize(
@@ -89,8 +91,8 @@ def test_different_machines_are_a_warning(
 ) -> None:
     # The time is taken here: parameters are made when tests are collected, minutes before this one may run.
     now = time.time() + about.get("clock", 0)
-    usual = {"version": __version__, "python": platform.python_version(), "time": now}
-    machine = Machine("board", ("board",), {**usual, **about})
+    usual = About("board", __version__, platform.python_version(), now, "a processor")
+    machine = Machine("board", ("board",), replace(usual, **{name: value for name, value in about.items() if name != "clock"}))
     assert usable([machine]) == ([machine] if used else [])
     assert message in capsys.readouterr().err
 
@@ -174,3 +176,57 @@ def test_unusable_cluster_is_named(ck: Callable[..., Any], lab: Lab, monkeypatch
     done = ck(*sweep_there, f"--cluster={lab.address}")
     assert "the cluster has no worker" in done.json["error"]
     assert experiments() == []
+
+
+def test_worker_with_certificate_of_another_cluster_is_refused(ck: Callable[..., Any], log: Path, lab: Lab) -> None:
+    assert ck("create", "cluster:other").code == 0
+    own, lab.words = lab.words, worker_words(certificates(Session(), "other"))
+    lab.worker("stranger")
+    lab.words = own
+    until(lambda: "TLS handshake failed" in (lab.home / "scheduler.log").read_text())
+    lab.worker("one")
+    await_workers(lab, "one")
+    found = sweep(ck, "--over.batch_size=1,4", f"--cluster={lab.address}")
+    assert {row["machine"] for row in found["rows"]} == {"one"}
+
+
+def test_time_limit_of_cluster_leaves_runs_for_the_next_call(ck: Callable[..., Any], log: Path, program: Entry) -> None:
+    """The toy's performance test says 10 s, so that a limit of 1 s leaves room for no run."""
+    assert ck("create", "cluster").code == 0
+    sweep(ck, "--over.batch_size=1")
+    found = sweep(ck, "--over.batch_size=1,4", "--time_limit=1", "--cluster=local")
+    assert (found["state"], found["found"], found["made"], found["left"]) == ("time limit", 1, 0, 1)
+    found = sweep(ck, "--over.batch_size=1,4", "--cluster=local")
+    assert (found["state"], found["left"]) == ("complete", 0)
+
+
+def test_run_over_its_limit_is_ended_on_a_cluster(
+    ck: Callable[..., Any], log: Path, program: Entry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ck("create", "cluster").code == 0
+    monkeypatch.setenv("TOY_HANGS", "4")
+    done = ck(*SWEEP, "--over.batch_size=4", "--run_limit=0.5", "--cluster=local")
+    assert done.code == 7
+    assert "failed 2 times: the run was ended after its limit of 0.5 s" in done.json["error"]
+    assert len(made_runs(log)) == 2
+
+
+def test_measurements_of_two_commands_take_turns(
+    ck: Callable[..., Any], log: Path, program: Entry, ck_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has a worker of its own on this machine."""
+    assert ck("create", "cluster").code == 0
+    gate, said = ck_home / "gate", ck_home / "second.txt"
+    monkeypatch.setenv("TOY_WAITS_FOR", str(gate))
+    command = [sys.executable, "-m", "ck_repo", *SWEEP, "--cluster=local"]
+    first = subprocess.Popen([*command, "--over.batch_size=1,2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    until(lambda: bool(made_runs(log)), first)
+    with said.open("wb") as err:
+        second = subprocess.Popen([*command, "--over.batch_size=4,8"], stdout=err, stderr=err)
+    until(lambda: "another campaign is measuring on this machine" in said.read_text(), second)
+    assert len(made_runs(log)) == 1
+    gate.touch()
+    _, error = first.communicate(timeout=WAIT)
+    assert first.returncode == 0, error
+    assert second.wait(WAIT) == 0, said.read_text()
+    assert len(made_runs(log)) == len(experiments()) == 4

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
+import signal
 from collections.abc import Callable
 from glob import glob
 from pathlib import Path
@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 from bare_venv import put_package
-from campaign_lab import WAIT, Lab, Link, await_workers, can_mount, until
+from campaign_lab import WAIT, Lab, Link, await_workers, can_mount, held, until
 from network_hosts import network
 from toy_benchmark import made_runs, toy_benchmark
 
+from ck_repo.campaign.campaign import read_campaign
+from ck_repo.campaign.journal import FAILED
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
-from ck_repo.store.search import find
+from ck_repo.store.search import find, load
 
 pytest.importorskip("distributed")
 pytest.importorskip("cryptography")
@@ -30,12 +32,6 @@ _SMALL_DISK = 'mount -t tmpfs -o size=4k tmpfs "$CK_REPOS/local/experiment" && e
 
 def experiments() -> list[Entry]:
     return find(Repositories(), "experiment")
-
-
-def begin(lab: Lab, *words: str) -> subprocess.Popen[bytes]:
-    """The command in a process of its own, where the scheduler is."""
-    command = [*lab.within, sys.executable, "-m", "ck_repo", *SWEEP, f"--cluster={lab.address}", *words]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def test_wrong_clock_is_warning_and_machine_with_full_disk_is_skipped(ck: Callable[..., Any], log: Path, lab: Lab) -> None:
@@ -59,7 +55,7 @@ def test_cut_link_neither_loses_nor_duplicates_runs(log: Path, lab: Lab, ck_home
     link, gate = Link(lab.port), ck_home / "gate"
     lab.worker("far", port=link.port, before=("sh", "-c", _AGAIN, "sh"), TOY_WAITS_FOR=str(gate))
     await_workers(lab, "far")
-    process = begin(lab)
+    process = lab.begin(*SWEEP)
     until(lambda: bool(made_runs(log)), process)
     link.sever()
     await_workers(lab)  # the scheduler has noticed
@@ -77,7 +73,7 @@ def test_stalled_link_only_delays_run(log: Path, lab: Lab, ck_home: Path) -> Non
     link, gate = Link(lab.port), ck_home / "gate"
     lab.worker("far", port=link.port, TOY_WAITS_FOR=str(gate))
     await_workers(lab, "far")
-    process = begin(lab)
+    process = lab.begin(*SWEEP)
     until(lambda: bool(made_runs(log)), process)
     link.stall()
     gate.touch()
@@ -105,7 +101,7 @@ def test_disconnected_host_does_not_stop_the_others(ck: Callable[..., Any], log:
             for name in names:
                 before, address = net.host(name)
                 lab.worker(name, before=before, host=address, TOY_WAITS_FOR=str(gate))
-            process = begin(lab, "--over.threads=1,2")
+            process = lab.begin(*SWEEP, "--over.threads=1,2")
             until(lambda: len(made_runs(log)) == len(names), process)  # all machines have a run
             net.cut("far")
             gate.touch()
@@ -125,7 +121,7 @@ def test_machine_joins_and_idle_machine_is_named(log: Path, lab: Lab, ck_home: P
     lab.worker("one", TOY_WAITS_FOR=str(gate))
     lab.worker("plain", measures=False)
     await_workers(lab, "one", "plain")
-    process = begin(lab)
+    process = lab.begin(*SWEEP)
     until(lambda: bool(made_runs(log)), process)
     lab.worker("two")
     until(lambda: len(made_runs(log)) == 2, process)  # the first run still waits
@@ -163,7 +159,7 @@ def test_cell_that_kills_every_worker_is_dropped(
 ) -> None:
     """Without machines the command ends after a while, and leaves the run for the next call."""
     monkeypatch.setattr("ck_repo.campaign.distribute._TRIES", 1)
-    monkeypatch.setattr("ck_repo.campaign.distribute._AWAY", 0.1)
+    monkeypatch.setattr("ck_repo.campaign.machines._AWAY", 0.1)
     for name in ("one", "two"):
         lab.worker(name, TOY_KILLS_WITH="4")
     await_workers(lab, "one", "two")
@@ -179,11 +175,75 @@ def test_cell_that_kills_every_worker_is_dropped(
     assert "three was lost in a run of batch_size 4" in done.err
 
 
+def test_runs_lost_on_several_machines_do_not_count_together(log: Path, lab: Lab, ck_home: Path) -> None:
+    gate = ck_home / "gate"
+    worker = lab.worker("first", TOY_WAITS_FOR=str(gate))
+    await_workers(lab, "first")
+    process = lab.begin(*SWEEP, "--exclude=batch_size=1")
+    for number, name in enumerate(("second", "third", "fourth"), start=1):
+        until(lambda made=number: len(made_runs(log)) == made, process)
+        lab.stop(worker)
+        worker = lab.worker(name, TOY_WAITS_FOR=str(gate))
+    until(lambda: len(made_runs(log)) == 4, process)
+    gate.touch()
+    _, err = process.communicate(timeout=WAIT)
+    assert process.returncode == 0, err
+    events = read_campaign(load(Repositories(), "campaign", "mine")).events()
+    assert FAILED not in {event.kind for event in events}
+    assert [entry.meta()["campaign"]["machine"] for entry in experiments()] == ["fourth"]
+
+
+def test_run_that_ended_after_command_was_killed_is_fetched(ck: Callable[..., Any], log: Path, lab: Lab, ck_home: Path) -> None:
+    gate = ck_home / "gate"
+    lab.worker("one", TOY_WAITS_FOR=str(gate))
+    await_workers(lab, "one")
+    process = lab.begin(*SWEEP)
+    until(lambda: bool(made_runs(log)), process)
+    process.kill()
+    process.communicate(timeout=WAIT)
+    gate.touch()
+    there = Path(lab.machine("one")["CK_REPOS"]) / "local/experiment"
+    until(lambda: any(there.glob("[0-9a-f]*/.cm/meta.json")))
+    assert experiments() == []
+    done = ck(*SWEEP, f"--cluster={lab.address}")
+    assert (done.json["made"], done.json["left"]) == (2, 0), done.err
+    assert len(made_runs(log)) == 2
+    assert {entry.uid for entry in experiments()} == {path.name for path in there.glob("[0-9a-f]*")}
+
+
+def test_worker_that_does_not_answer_is_skipped(
+    ck: Callable[..., Any], log: Path, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ck_repo.campaign.cluster._ANSWER", 1.0)
+    stuck = lab.worker("stuck")
+    await_workers(lab, "stuck")
+    os.killpg(stuck.pid, signal.SIGSTOP)
+    done = ck(*SWEEP, f"--cluster={lab.address}")
+    assert done.code == 7
+    assert "is skipped: it did not answer within 1 s" in done.err
+    assert "no worker of the cluster can be used" in done.json["error"]
+
+
+def test_machine_installs_nothing_while_another_command_measures_on_it(log: Path, lab: Lab, ck_home: Path) -> None:
+    machine = lab.machine("one")
+    installed = Path(machine["CK_REPOS"]) / "local/env"
+    with held(Path(machine["CK_MEASUREMENT_LOCK"])):
+        lab.worker("one")
+        await_workers(lab, "one")
+        process = lab.begin(*SWEEP)
+        until(lambda: "another campaign is measuring" in (ck_home / "one.log").read_text(), process)
+        assert list(installed.glob("[!.]*")) == []
+    _, err = process.communicate(timeout=WAIT)
+    assert process.returncode == 0, err
+    assert list(installed.glob("[!.]*")) != []
+    assert len(made_runs(log)) == 2
+
+
 def test_machine_makes_its_runs_although_others_are_lost(
     ck: Callable[..., Any], log: Path, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One worker is killed in the first round, and one has another program: the third makes every repetition."""
-    monkeypatch.setattr("ck_repo.campaign.distribute._AWAY", 0.1)
+    monkeypatch.setattr("ck_repo.campaign.machines._AWAY", 0.1)
     file = Path(lab.machine("unfit")["CK_REPOS"]) / "local/program/toy-bench/toy_harness/__main__.py"
     file.write_text(file.read_text() + "\n")
     lab.worker("unfit")
@@ -216,7 +276,7 @@ def test_campaign_continues_after_scheduler_was_killed(ck: Callable[..., Any], l
     gate = ck_home / "gate"
     lab.worker("one", before=("sh", "-c", _AGAIN, "sh"), TOY_WAITS_FOR=str(gate))
     await_workers(lab, "one")
-    process = begin(lab)
+    process = lab.begin(*SWEEP)
     until(lambda: bool(made_runs(log)), process)
     lab.stop(lab.processes[0])
     gate.touch()
@@ -231,7 +291,7 @@ def test_campaign_continues_after_scheduler_was_killed(ck: Callable[..., Any], l
 def test_two_campaigns_share_machine(log: Path, lab: Lab) -> None:
     lab.worker("one")
     await_workers(lab, "one")
-    both = [begin(lab), begin(lab, "--over.threads=1,2", "--name=other")]
+    both = [lab.begin(*SWEEP), lab.begin(*SWEEP, "--over.threads=1,2", "--name=other")]
     errors = [process.communicate(timeout=WAIT)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], errors
     names = sorted(entry.meta()["campaign"]["alias"] for entry in experiments())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from campaign_lab import WAIT, Lab, await_workers, until
 from toy_benchmark import made_runs
 
 from ck_repo.campaign.remote import answer_remote
@@ -69,6 +70,40 @@ def test_machines_answer_shards_and_repeat_failed_one(
     assert done.json["results"]["accuracy"] == {"mAP": 0.5, "images": 2}
     shards = experiment().meta()["shards"]
     assert [(each["index"], each["machine"], each["tries"]) for each in shards] == [(0, "mine", 1), (1, "mine", 2)]
+
+
+@pytest.mark.slow
+def test_shard_of_killed_worker_is_answered_by_another_machine(log: Path, lab: Lab, ck_home: Path) -> None:
+    doomed = lab.worker("doomed", TOY_WAITS_FOR=str(ck_home / "gate"))
+    lab.worker("other")
+    await_workers(lab, "doomed", "other")
+    process = lab.begin(*RUN, "--shards=machines")
+    until(lambda: len(made_runs(log)) == 2, process)  # each machine has one
+    lab.stop(doomed)
+    _, err = process.communicate(timeout=WAIT)
+    assert process.returncode == 0, err
+    assert b"doomed: shard" in err
+    shards = experiment().meta()["shards"]
+    assert [each["machine"] for each in shards] == ["other", "other"]
+    assert sorted(each["tries"] for each in shards) == [1, 2]
+
+
+@pytest.mark.slow
+def test_finished_shards_are_kept_while_all_machines_are_away(log: Path, lab: Lab, ck_home: Path) -> None:
+    """`quick` answers one of the first two shards and begins the third; then it dies, as does the machine with the other."""
+    quick, slow = lab.worker("quick"), lab.worker("slow", TOY_WAITS_FOR=str(ck_home / "gate"))
+    await_workers(lab, "quick", "slow")
+    process = lab.begin(*RUN, "--shards=3")
+    until(lambda: any(row.endswith("part 2") for row in made_runs(log)), process)
+    lab.stop(quick, slow)
+    await_workers(lab)
+    lab.worker("new")
+    _, err = process.communicate(timeout=WAIT)
+    assert process.returncode == 0, err
+    parts = [row.rpartition(" ")[2] for row in made_runs(log) if " part " in row]
+    assert sorted((parts.count("0"), parts.count("1"))) == [1, 2]
+    shards = experiment().meta()["shards"]
+    assert {each["machine"] for each in shards} == {"quick", "new"}
 
 
 def test_machine_with_other_model_answers_no_shard(program: Entry) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,8 +16,14 @@ from patience import PATIENCE, until
 from sshd import NEEDS, Sshd, running_sshd
 from toy_benchmark import made_runs, toy_benchmark
 
-from ck_repo.campaign.ssh import ssh_command
+from ck_repo import __version__
+from ck_repo.campaign.cluster import ClusterError, started
+from ck_repo.campaign.messages import HostAbout
+from ck_repo.campaign.ssh import Link, ssh_command
 from ck_repo.campaign.ssh_hosts import Host, read_hosts
+from ck_repo.child import conversation, exit_status
+from ck_repo.child_environment import child_environment
+from ck_repo.contract.record import write
 from ck_repo.errors import ConfigError
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find
@@ -61,6 +68,22 @@ def test_ssh_command_never_prompts_and_refuses_unknown_keys() -> None:
     assert "/h/my ck/python" in home.stderr
 
 
+def test_host_whose_connection_ended_before_its_order_is_skipped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log, about = tmp_path / "log", HostAbout(__version__)
+    with (
+        log.open("wb") as errors,
+        conversation(["true"], child_environment(), errors) as ended,
+        conversation(["cat"], child_environment(), errors) as waits,
+    ):
+        until(lambda: exit_status(ended) is not None)
+        links = [Link(Host("ended"), ended, log, about), Link(Host("waits"), waits, log, about)]
+        kept = started(links, {"ended": "tls://127.0.0.1:1", "waits": "tls://127.0.0.1:1"}, {})
+        assert [link.name for link in kept] == ["waits"]
+        assert "ended is skipped: its worker ended" in capsys.readouterr().err
+        with pytest.raises(ClusterError, match="no host can be used"):
+            started(links[:1], {"ended": "tls://127.0.0.1:1"}, {})
+
+
 @pytest.fixture
 def server(ck: Callable[..., Any], ck_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
     for name in ("_CONNECT", "_ANSWER"):
@@ -90,6 +113,10 @@ def test_usable_hosts_make_runs_and_others_are_named(
     old = ck_home / "old-python"
     old.write_text('#!/bin/sh\necho "ck: Python 3.8" >&2\nexit 1\n')
     old.chmod(0o755)
+    ends = ck_home / "ends"  # it says what it is, and then its connection ends
+    about = HostAbout(__version__, pytest.importorskip("distributed").__version__, "127.0.0.1", "127.0.0.1")
+    ends.write_text(f"#!/bin/sh\necho '{json.dumps(write(about))}'\n")
+    ends.chmod(0o755)
     doomed = ck_home / "doomed"
     doomed.touch()
     monkeypatch.setenv("TOY_KILLS", str(doomed))  # the first run takes the worker with it
@@ -102,6 +129,7 @@ def test_usable_hosts_make_runs_and_others_are_named(
         {**good, "name": "nowhere", "host": "no-such-host.invalid"},
         {**good, "name": "without", "python": "/no/such/python"},
         {**good, "name": "old", "python": str(old)},
+        {**good, "name": "ends", "python": str(ends)},
         {**good, "name": "without-ck", "python": sys.executable, "environment": {"PYTHONPATH": str(_hiding(ck_home))}},
     )
     done = ck(*SWEEP, f"--cluster=ssh:{yaml_file(ck_home / 'hosts.yaml', hosts)}")
@@ -120,6 +148,7 @@ def test_usable_hosts_make_runs_and_others_are_named(
     assert "old is skipped: " in done.err
     assert "is Python 3.8 there, and ck needs 3.10 or later" in done.err
     assert "without-ck is skipped: " in done.err
+    assert "ends is skipped: its worker ended" in done.err
     until(lambda: not list((ck_home / "one/CK").glob(".worker*")))  # the certificates go with the worker
 
 

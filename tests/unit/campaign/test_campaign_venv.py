@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from campaign_lab import WAIT, Lab, await_workers, held, until
 from toy_benchmark import made_runs
 from unit.locks import make_venv
 
+from ck_repo.campaign.messages import VenvSource
 from ck_repo.campaign.recorded import Recorded
 from ck_repo.campaign.remote_venv import bytes_there, in_venv, make_venv_of_file, receive
 from ck_repo.environment.locking import renew_lock
@@ -84,6 +86,60 @@ def test_machine_makes_venv_from_bundle_without_network(
     assert len(made_runs(log)) == 2
 
 
+def test_machine_makes_venv_from_lock(
+    ck: Callable[..., Any], log: Path, program: Entry, ck_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("distributed")
+    assert ck("create", "cluster").code == 0
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
+    lock = ck_home / "mine.lock.json"
+    with zipfile.ZipFile(written_bundle(ck_home / "b.zip")) as file:
+        lock.write_bytes(file.read("lock.json"))
+    monkeypatch.setenv("PIP_FIND_LINKS", str(ck_home))  # the wheel lies there
+    done = ck(*SWEEP, f"--lock={lock}")
+    assert done.code == 0, done.err
+    assert (done.json["made"], done.json["left"]) == (2, 0)
+    name = f"lock-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+    assert {entry.meta()["venv"]["name"] for entry in find(Repositories(), "experiment")} == {name}
+    again = ck(*SWEEP, f"--lock={lock}")
+    assert (again.json["made"], again.json["found"]) == (0, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["receiving", "making"])
+def test_machine_lost_while_it_gets_its_venv_gets_it_when_it_is_back(log: Path, lab: Lab, ck_home: Path, moment: str) -> None:
+    """The worker waits for a lock: that of the file which it receives, or that of the machine's measurements."""
+    bundle = written_bundle(ck_home / "b.zip")
+    machine = lab.machine("far")
+    digest = hashlib.sha256(bundle.read_bytes()).hexdigest()
+    file = Path(machine["CK_TOOLS"]) / f".cache/campaigns/{digest}.lock"
+    blocked = file if moment == "receiving" else Path(machine["CK_MEASUREMENT_LOCK"])
+    with held(blocked):
+        worker = lab.worker("far")
+        await_workers(lab, "far")
+        process = lab.begin(*SWEEP[:-1], f"--bundle={bundle}")
+        until(lambda: "waiting" in (ck_home / "far.log").read_text(), process)
+        lab.stop(worker)
+    lab.worker("far")
+    _, err = process.communicate(timeout=WAIT)
+    assert process.returncode == 0, err
+    assert b"far was lost while it made its venv" in err
+    assert [entry.meta()["venv"]["name"] for entry in find(Repositories(), "experiment")] == [f"bundle-{digest[:12]}"] * 2
+
+
+@pytest.mark.slow
+def test_time_limit_ends_command_whose_machine_is_making_its_venv(log: Path, lab: Lab, ck_home: Path) -> None:
+    bundle = written_bundle(ck_home / "b.zip")
+    machine = lab.machine("far")
+    with held(Path(machine["CK_MEASUREMENT_LOCK"])):
+        lab.worker("far")
+        await_workers(lab, "far")
+        process = lab.begin(*SWEEP[:-1], f"--bundle={bundle}", "--time_limit=2")
+        out, err = process.communicate(timeout=WAIT)
+    assert process.returncode == 7, err
+    assert (json.loads(out)["state"], json.loads(out)["left"]) == ("time limit", 2)
+
+
 def test_dry_run_counts_runs_and_downloads_by_the_bundle(ck: Callable[..., Any], program: Entry, ck_home: Path) -> None:
     """The run here had no `ballast`, which the bundle has."""
     assert ck("sweep", "program:toy-bench", "--trust", "--over.batch_size=1").code == 0
@@ -106,8 +162,8 @@ def test_unusable_bundle_is_an_error(
         file.writestr("wheels/more.whl", b"")
     done = ck(*SWEEP, f"--bundle={bundle}")
     assert done.code == 7
-    assert "no machine has the campaign's venv" in done.json["error"]
-    assert "more.whl" in done.err
+    assert "every machine was skipped" in done.json["error"]
+    assert "more.whl" in done.json["error"]
     bundle.write_bytes(bundle.read_bytes()[:300])
     done = ck(*SWEEP, f"--bundle={bundle}")
     assert done.code == 3
@@ -132,7 +188,7 @@ def test_file_is_received_in_parts_and_verified(ck_home: Path) -> None:
 
 def test_venv_of_file_is_only_used_by_its_campaign(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CK_VENV", "mine")
-    with in_venv({"kind": "bundle", "digest": "0123456789abcdef"}):
+    with in_venv(VenvSource("bundle", "0123456789abcdef")):
         assert (os.environ["CK_VENV"], os.environ["CK_OFFLINE"]) == ("bundle-0123456789ab", "1")
     assert os.environ["CK_VENV"] == "mine"
     assert "CK_OFFLINE" not in os.environ

@@ -18,6 +18,7 @@ import pytest
 from ck_repo.store import index, writing
 from ck_repo.store.entry import Entry, read_uid
 from ck_repo.store.folders import repos_root
+from ck_repo.store.lookup import Lookup
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import load
 
@@ -205,6 +206,17 @@ def test_search_works_without_index(datasets: Path, tagged: Tagged) -> None:
     _retag(datasets / "a", "edited")
     assert tagged("edited") == ["a"]
     assert load(Repositories(), "dataset", read_uid(datasets / "a")).alias == "a"
+
+
+def test_entry_is_found_by_words_that_are_not_tags(datasets: Path) -> None:
+    meta = datasets / "a" / ".cm" / "meta.json"
+    meta.write_text(json.dumps({"tags": ["x"], "found_by": ["run 1", 7]}))
+    lookup = Lookup(Repositories(), "dataset")
+    assert [entry.alias for entry in lookup.found_by("run 1")] == ["a"]
+    assert lookup.found_by("7") == []
+    assert lookup.tags() == {"x", "a", "b", "two"}
+    meta.write_text(json.dumps({"tags": ["x"]}))
+    assert Lookup(Repositories(), "dataset").found_by("run 1") == []
 
 
 def test_folder_with_undecodable_name_is_ignored(datasets: Path, tagged: Tagged) -> None:
