@@ -43,7 +43,11 @@ _TRIALS, _PAIRS = 24, 5
         Option(
             "over", "more options of `ck run` to search, with their values: models, backends …", kind="nested", parts="over"
         ),
-        Option("keep", "allowed loss of accuracy: --keep.mAP=-1% (default) or -0.005; also AP50, AP75", kind="nested"),
+        Option(
+            "keep",
+            "allowed loss of accuracy relative to the float32 model: --keep.mAP=-1% (default) or -0.005; also AP50, AP75",
+            kind="nested",
+        ),
         Option("trials", f"total number of trials, including earlier calls (default {_TRIALS})", kind="whole", minimum=1),
         Option("repetitions", f"number of pairs of runs that confirm the result (default {_PAIRS})", kind="whole", minimum=2),
         Option(
