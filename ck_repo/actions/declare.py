@@ -21,7 +21,7 @@ class Option:
     help
         What it does.
     kind
-        ``text``, ``flag``, ``whole`` (an integer), ``number``, ``json``, or ``nested`` (``--name.KEY=value``).
+        ``text``, ``flag``, ``integer``, ``number``, ``json``, or ``nested`` (``--name.KEY=value``).
     choices
         The allowed values of a text, or a function that returns them, called when they are needed; any if empty.
     minimum

@@ -16,7 +16,7 @@ NAMES = (
     Option("print_full", "names with repository and module", kind="flag", aliases=("all",)),
     Option("print_uid", "names with the UID", kind="flag"),
     Option("print_name", "the readable name first, from info.json", kind="flag", aliases=("name",)),
-    Option("limit_size", "list at most N entries; 0 or -1: all", kind="whole", minimum=-1, value="N"),
+    Option("limit_size", "list at most N entries; 0 or -1: all", kind="integer", minimum=-1, value="N"),
 )
 
 
@@ -33,7 +33,7 @@ def listed(request: Request, entries: list[Entry], *, with_module: bool = False)
 
 def limit(request: Request) -> int | None:
     """The maximum length of a list; None for no limit."""
-    maximum = request.whole("limit_size") or 0
+    maximum = request.integer("limit_size") or 0
     return maximum if maximum > 0 else None
 
 

@@ -35,7 +35,7 @@ ACTIONS: Actions = {}
             f"by one of {', '.join(SORTED_BY)}; with a dash before it in descending order (default: the oldest first)",
             value="KEY",
         ),
-        Option("limit", "list the latest N; with --sort the first N", kind="whole", minimum=1, value="N"),
+        Option("limit", "list the latest N; with --sort the first N", kind="integer", minimum=1, value="N"),
         *LISTING,
         Option("plot", "plot speed against accuracy of valid runs as text, for each scenario", kind="flag"),
     ],
@@ -50,7 +50,7 @@ def ls(request: Request) -> Answer:
     sweep(request.session)
     entries = matching(request, needed=not is_pattern(request.entry))
     rows = {entry.uid: overview(entry) for entry in entries}
-    chosen = ordered(list(rows.values()), key, request.whole("limit"))
+    chosen = ordered(list(rows.values()), key, request.integer("limit"))
     by_row = {id(rows[entry.uid]): entry for entry in entries}
     data = rows_of(request, [by_row[id(row)] for row in chosen])
     for row, each in zip(chosen, data, strict=True):
@@ -185,7 +185,7 @@ def list_points(request: Request) -> Answer:
     "run an experiment again from its lock and compare the results; exit status 10 if they differ",
     example="ck replay experiment:mlperf-result1 --repetitions=5",
     options=[
-        Option("repetitions", "number of performance runs (default 1)", kind="whole", minimum=1),
+        Option("repetitions", "number of performance runs (default 1)", kind="integer", minimum=1),
         Option("map-tolerance", "allowed difference of mAP, from 0 to 1 (default 0.001)", kind="number", minimum=0),
         Option("detections", "minimum share of equal detections, from 0 to 1 (default 0.99)", kind="number", minimum=0),
         Option("venv", "the venv to use unchanged (default: one that matches the lock, else a new one)", value="NAME"),
@@ -213,7 +213,7 @@ def replay(request: Request) -> Answer:
         entry,
         venv=request.text("venv"),
         python=request.text("python"),
-        repetitions=request.whole("repetitions") or 1,
+        repetitions=request.integer("repetitions") or 1,
         tolerances=Tolerances(USUAL.mAP if limit is None else limit, USUAL.share if share is None else share),
         name=request.text("record"),
         repository=request.text("record_repo"),

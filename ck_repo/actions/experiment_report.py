@@ -35,7 +35,7 @@ OPEN = Option("open", "open the page in the browser", kind="flag")
         REPOSITORY,
         Option("all", "a site of all experiments and published results, in the folder --output= (default site)", kind="flag"),
         Option("serve", "with --all: serve the site on this machine, and keep it up to date", kind="flag"),
-        Option("port", "with --serve: the port (default: any free port)", kind="whole", minimum=0, value="N"),
+        Option("port", "with --serve: the port (default: any free port)", kind="integer", minimum=0, value="N"),
         Option("output", "the file to write (default ck-report-NAME.html, ck-report-comparison.html)", value="FILE"),
         OPEN,
         OVERWRITE,
@@ -74,7 +74,7 @@ def _site(request: Request) -> Answer:
 
         for line in lines:
             progress.say(line)
-        serve(folder, request.whole("port") or 0, show=request.flag("open"))
+        serve(folder, request.integer("port") or 0, show=request.flag("open"))
     elif request.flag("open"):
         show(done.index)
     data = {"path": str(done.index), "experiments": done.experiments, "published": done.published}

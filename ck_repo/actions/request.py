@@ -78,7 +78,7 @@ class Request:
         value = self.options.get(name)
         return None if value is None else float(str(value))
 
-    def whole(self, name: str) -> int | None:
+    def integer(self, name: str) -> int | None:
         """The value of an integer; None without one."""
         value = self.options.get(name)
         return None if value is None else int(str(value))

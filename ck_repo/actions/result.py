@@ -96,7 +96,7 @@ def ls(request: Request) -> Answer:
     options=[
         Option("like", "a system's JSON, as in a submission (default: this machine)", value="FILE"),
         *_FILTERS,
-        Option("top", "how many systems (default 5)", kind="whole", minimum=1, value="N"),
+        Option("top", "how many systems (default 5)", kind="integer", minimum=1, value="N"),
     ],
 )
 def find(request: Request) -> Answer:
@@ -120,7 +120,7 @@ def find(request: Request) -> Answer:
             "no published result matches",
             hint="`ck import results --path=FILE`, or `ck import submission --path=TREE`",
         )
-    systems = nearest_systems(rows, like, request.whole("top") or 5)
+    systems = nearest_systems(rows, like, request.integer("top") or 5)
     accelerator = f"{like.accelerators or 0:g} × {like.accelerator}" if like.accelerator else "no accelerator"
     lines, data = [f"like {like.processors or 0:g} × {like.processor or 'unknown processor'}, {accelerator}:"], []
     for row in systems:

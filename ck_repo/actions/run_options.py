@@ -10,7 +10,6 @@ from ck_repo.actions.request import Request
 from ck_repo.run.options import RUN_OPTIONS, RunOptions
 from ck_repo.run.spellings import from_cmd_key, from_environment
 
-_KINDS = {"integer": "whole"}
 _MINIMUM: dict[str, tuple[float, bool]] = {"integer": (1, False), "number": (0, True)}  # and whether it is exclusive
 
 
@@ -23,11 +22,10 @@ def declared_option(name: str, **changes: Any) -> Option:
     """A run option as an option of an action, with changes for it, such as another help text."""
     found = next(option for option in RUN_OPTIONS if option.name == name)
     minimum, above = _MINIMUM.get(found.kind, (None, False))
-    kind = _KINDS.get(found.kind, found.kind)
     option = Option(
         found.option,
         found.help,
-        kind,
+        found.kind,
         value=found.value,
         choices=found.choices,
         minimum=minimum,

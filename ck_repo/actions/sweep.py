@@ -37,7 +37,7 @@ ACTIONS: Actions = {}
         Option("over", "the values of an option of `ck run`: a,b or a JSON list", kind="nested", parts="over"),
         Option("file", "a YAML file with over, options, exclude …; options of the command take precedence", value="FILE"),
         Option("exclude", "combinations to skip: OPTION=a|b,OPTION=c;…", value="backend=tflite,batch_size=4|8"),
-        Option("repetitions", "number of runs of each combination, interleaved (default 1)", kind="whole", minimum=1),
+        Option("repetitions", "number of runs of each combination, interleaved (default 1)", kind="integer", minimum=1),
         Option("name", "name of the campaign (default: sweep- and a digest of its definition)", value="NAME"),
         Option("time_limit", "seconds for all runs; the same command continues later", kind="number", minimum=0, above=True),
         Option("run_limit", "seconds after which a run is stopped and counted as failed", kind="number", minimum=0, above=True),
@@ -137,7 +137,7 @@ def requested(request: Request, program: Entry, wanted: SweepRequest) -> tuple[D
     each = request.text("each") or wanted.each
     if each not in ("", "machine"):
         raise UsageError(f"each is {each!r}, not machine", hint="omit it to run each combination once, on any machine")
-    repetitions = _first(request.whole("repetitions"), wanted.repetitions, 1)
+    repetitions = _first(request.integer("repetitions"), wanted.repetitions, 1)
     definition = Definition(program.uid, Matrix(fixed, over, exclude), repetitions, each == "machine")
     total, run = _first(request.number("time_limit"), wanted.total), _first(request.number("run_limit"), wanted.run)
     limits = Limits(total, run, share, read_settling(request, wanted.busy, wanted.settle))

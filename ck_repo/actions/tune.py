@@ -48,8 +48,8 @@ _TRIALS, _PAIRS = 24, 5
             "allowed loss of accuracy relative to the float32 model: --keep.mAP=-1% (default) or -0.005; also AP50, AP75",
             kind="nested",
         ),
-        Option("trials", f"total number of trials, including earlier calls (default {_TRIALS})", kind="whole", minimum=1),
-        Option("repetitions", f"number of pairs of runs that confirm the result (default {_PAIRS})", kind="whole", minimum=2),
+        Option("trials", f"total number of trials, including earlier calls (default {_TRIALS})", kind="integer", minimum=1),
+        Option("repetitions", f"number of pairs of runs that confirm the result (default {_PAIRS})", kind="integer", minimum=2),
         Option(
             "time_limit",
             "seconds after which no trial starts; the same command continues",
@@ -98,7 +98,7 @@ def tune_program(request: Request) -> Answer:
     first = {name: values[0] for name, values in {**found.axes, **over}.items()}
     reference = here.reference()
     space = space_of(plan, goals, over, backends, fixed, found)
-    trials, names = request.whole("trials") or _TRIALS, [goal.name for goal in goals]
+    trials, names = request.integer("trials") or _TRIALS, [goal.name for goal in goals]
     searched = _shown(space)
     notes = [f"not searched: {name}: {why}" for name, why in found.left_out.items()]
     notes.append(f"accuracy is kept relative to {_reference_text(here, reference)}")
@@ -121,7 +121,7 @@ def tune_program(request: Request) -> Answer:
         name=name,
         more={"goals": names, "space": dict(searched)},
     )
-    search = Search(trials, request.whole("repetitions") or _PAIRS, keep, request.number("time_limit"))
+    search = Search(trials, request.integer("repetitions") or _PAIRS, keep, request.number("time_limit"))
     study, verdicts = Tuning(request.session, program, campaign, goals, space, first, reference or {}, settling).run(search)
     data = {
         "campaign": row_of(campaign.entry),

@@ -70,7 +70,7 @@ def _recreate(request: Request) -> Answer:
     from ck_repo.environment.lockfile import read_lock
     from ck_repo.environment.venv import default_name
     from ck_repo.reproduce.bundle import create_from_bundle
-    from ck_repo.reproduce.recreate import interpreter_for, recreate, tell
+    from ck_repo.reproduce.recreate import difference_lines, interpreter_for, recreate
     from ck_repo.trust import is_own_lock
 
     if request.text("template") or (request.text("lock") and request.text("bundle")):
@@ -88,7 +88,10 @@ def _recreate(request: Request) -> Answer:
         done = recreate(request.session, name, lock, python, force=force, own=is_own_lock(path))
     venv = done.venv
     made = {"python": str(venv.python), "python_version": venv.version, "packages": venv.packages}
-    lines = [*tell(done.differences), f"venv:{venv.name} is ready, Python {venv.version}: `ck activate venv:{venv.name}`"]
+    lines = [
+        *difference_lines(done.differences),
+        f"venv:{venv.name} is ready, Python {venv.version}: `ck activate venv:{venv.name}`",
+    ]
     return Answer({**row_of(venv.entry), **made, "differences": [row.as_data() for row in done.differences]}, lines)
 
 

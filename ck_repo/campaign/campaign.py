@@ -146,7 +146,7 @@ def read_campaign(entry: Entry) -> Campaign:
         If its meta is not that of a campaign, or was written by a newer ck.
     """
     fields = Fields(entry.meta(), entry.path / META)
-    if (version := fields.whole("version")) is None or not 0 < version <= _VERSION:
+    if (version := fields.integer("version")) is None or not 0 < version <= _VERSION:
         raise ConfigError(
             f"{entry.cid} has the format {version}; this ck reads format {_VERSION}",
             hint="use the version of ck that created it, or remove the entry; recorded runs are kept",
@@ -156,7 +156,7 @@ def read_campaign(entry: Entry) -> Campaign:
     axes = row.fields("axes")
     matrix = Matrix(row.table("fixed"), {name: _values(axes, name) for name in axes.as_dict()}, exclude)
     definition = Definition(
-        row.needed("program"), matrix, row.whole("repetitions", 1) or 1, row.text("each") == "machine", row.texts("goals"),
+        row.needed("program"), matrix, row.integer("repetitions", 1) or 1, row.text("each") == "machine", row.texts("goals"),
         row.table("machine"),
     )  # fmt: skip
     return Campaign(entry, fields.text("kind", SWEEP), definition)

@@ -105,7 +105,7 @@ def read_file(path: Path) -> SweepRequest:
     """
     fields = read_yaml(path, "--file= names the YAML file of a campaign")
     fields.only(*KEYS)
-    repetitions = fields.whole("repetitions")
+    repetitions = fields.integer("repetitions")
     if repetitions is not None and repetitions < 1:
         raise fields.error("repetitions", repetitions, "an integer above 0")
     limits = {key: fields.number(key) for key in ("time_limit", "run_limit", "hopeless", "busy", "settle")}

@@ -74,7 +74,7 @@ def read_profile(path: Path) -> SlurmProfile:
     """
     fields = read_yaml(path, "--cluster=slurm:FILE names a YAML file: docs/many-machines.md shows one")
     fields.only(*_KEYS)
-    counts = {key: fields.whole(key, 1) or 0 for key in ("machines", "cores")}
+    counts = {key: fields.integer(key, 1) or 0 for key in ("machines", "cores")}
     for key, value in counts.items():
         if value < 1:
             raise fields.error(key, value, "an integer above 0")

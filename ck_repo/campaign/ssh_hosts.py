@@ -99,7 +99,7 @@ def read_hosts(path: Path) -> Hosts:
 
 def _host(fields: Fields) -> Host:
     user, _, name = fields.needed("host").rpartition("@")
-    port = fields.whole("port", 0) or 0
+    port = fields.integer("port", 0) or 0
     if not 0 <= port <= 65535:
         raise fields.error("port", port, "a port")
     if not _WORD.fullmatch(name):

@@ -79,7 +79,7 @@ def _value(option: Option, value: Any) -> Any:
         if word not in TRUE | FALSE:
             raise UsageError(f"{flag} is a flag and takes no value {value!r}", hint=f"use {flag} or {flag}=no")
         return word in TRUE
-    if option.kind in ("whole", "number"):
+    if option.kind in ("integer", "number"):
         return _number(option, value)
     if option.kind == "json" and isinstance(value, str):
         try:
@@ -98,11 +98,11 @@ def _value(option: Option, value: Any) -> Any:
 
 
 def _number(option: Option, value: Any) -> float | int:
-    what = "an integer" if option.kind == "whole" else "a number"
+    what = "an integer" if option.kind == "integer" else "a number"
     try:
-        if isinstance(value, bool) or (option.kind == "whole" and isinstance(value, float)):
+        if isinstance(value, bool) or (option.kind == "integer" and isinstance(value, float)):
             raise ValueError
-        number: float | int = int(value) if option.kind == "whole" else float(value)
+        number: float | int = int(value) if option.kind == "integer" else float(value)
     except (TypeError, ValueError, OverflowError):
         raise UsageError(f"--{option.name}={value} is not {what}") from None
     if not math.isfinite(number):

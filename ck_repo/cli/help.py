@@ -67,7 +67,7 @@ def _typed(option: Option) -> str:
         return f"--{option.name}"
     if option.kind == "nested":
         return f"--{option.name}.KEY=…"
-    value = {"whole": "N", "number": "X"}.get(option.kind, option.value)
+    value = {"integer": "N", "number": "X"}.get(option.kind, option.value)
     return f"--{option.name}={value}"
 
 

@@ -78,7 +78,7 @@ def read_source(fields: Fields) -> Source:
                 f"{url!r} is not http, https or file, and not a commit",
                 hint="fix the recipe; a commit is git+https://…@ and its 40 digits",
             )
-    return Source(urls, fields.whole("size"), digests["sha256"], digests["md5"], digests["sha1"])
+    return Source(urls, fields.integer("size"), digests["sha256"], digests["md5"], digests["sha1"])
 
 
 def _is_url(url: str) -> bool:

@@ -143,7 +143,7 @@ def _download(step: Fields, recipe: Recipe) -> None:
     with storage_errors(f"writing {source.name}"):
         if step.flag("unpack"):
             with _naming(source, path):
-                _unpack(path, recipe.folder, source.name, step.whole("strip", 0) or 0)
+                _unpack(path, recipe.folder, source.name, step.integer("strip", 0) or 0)
             return
         target = _target(recipe, step.text("to") or source.name)
         if step.flag("decompress"):

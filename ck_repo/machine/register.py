@@ -221,7 +221,7 @@ def _meta_of(entry: Entry) -> Mapping[str, Any]:
 def _number(entry: Entry) -> int:
     """The number of a registration, which keeps their order even if the clock was wrong."""
     try:
-        return Fields(entry.meta(), entry.path / META).whole("number", 0) or 0
+        return Fields(entry.meta(), entry.path / META).integer("number", 0) or 0
     except CKError:
         return 0
 

@@ -56,7 +56,7 @@ def read_options(fields: Fields) -> dict[str, BackendOption]:
     for name, row in fields.each("options").items():
         row.only("help", "values", "minimum", "maximum", "default", "search", "calibrated")
         values = row.texts("values")
-        low, high = row.whole("minimum", 1) or 0, row.whole("maximum")
+        low, high = row.integer("minimum", 1) or 0, row.integer("maximum")
         if bool(values) == (high is not None):
             raise row.error("values", values, "a list of texts, or `maximum` an integer")
         default, search, calibrated = row.text("default"), row.texts("search"), row.texts("calibrated")

@@ -175,7 +175,7 @@ def _unpack(path: Path, folder: Path) -> None:
     if not (folder / _CONTENTS).is_file():
         raise ConfigError(f"{path} is not a bundle: it has no {_CONTENTS}", hint="`ck bundle venv:NAME` creates one")
     fields = Fields(read_json_object(folder / _CONTENTS), path)
-    version = fields.whole("version", 0) or 0
+    version = fields.integer("version", 0) or 0
     if fields.text("format") != FORMAT or version > VERSION:
         raise ConfigError(f"{path} is a bundle of format {fields.text('format')} {version}; this ck reads {FORMAT} {VERSION}")
     listed = fields.each("files")

@@ -242,7 +242,7 @@ def _which_commits(row: LockedComponent, lock: Lock, alias: str) -> str:
     return f"another version of the recipe; it was ck {lock.engine.get('version', '?')}"
 
 
-def tell(differences: Sequence[Difference]) -> list[str]:
+def difference_lines(differences: Sequence[Difference]) -> list[str]:
     """The differences as lines of text."""
     if not differences:
         return ["everything matches the lock"]

@@ -229,7 +229,7 @@ def read_component(entry: Entry) -> Component:
         python_package=_python_name(python),
         python_version=python.text("version"),
         python_excludes=python.texts("excludes"),
-        priority=fields.whole("priority", 0) or 0,
+        priority=fields.integer("priority", 0) or 0,
         meta=meta,
         conversion=_conversion(fields),
         uses=_uses(fields, entry),

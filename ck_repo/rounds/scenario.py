@@ -206,7 +206,7 @@ def read_scenario(key: str, row: Fields, benchmark: str) -> Scenario:
         figure_name=row.text("figure_name"),
         unit=row.needed("unit"),
         divisor=needed_number(row, "divisor"),
-        digits=row.whole("digits", 9) or 0,
+        digits=row.integer("digits", 9) or 0,
         compliance_key=row.text("compliance_key", row.needed("result_key")),
         latency_key=row.text("latency_key", f"result_{100 * needed_number(row, 'percentile'):.2f}_percentile_latency_ns"),
         summary_unit=row.text("summary_unit", row.needed("unit")),
@@ -221,15 +221,15 @@ def read_scenario(key: str, row: Fields, benchmark: str) -> Scenario:
         target=one_of(row, "target", _TARGETS),
         target_qps=row.fields("target_qps").number(benchmark),
         samples_per_query=needed_integer(row, "samples_per_query"),
-        max_async_queries=row.whole("max_async_queries", 1) or 1,
+        max_async_queries=row.integer("max_async_queries", 1) or 1,
         power_unit=power.needed("unit"),
         power_queries=power.texts("queries"),
         power_rate=power.text("rate"),
-        runs=row.whole("runs", 1) or 1,
+        runs=row.integer("runs", 1) or 1,
         early_stopping=row.flag("early_stopping"),
         needs=row.texts("needs"),
         inferred=[
-            Inference(each.needed("from"), one_of(each, "kind", _INFERENCES), each.needed("key"), each.whole("times", 1) or 1)
+            Inference(each.needed("from"), one_of(each, "kind", _INFERENCES), each.needed("key"), each.integer("times", 1) or 1)
             for each in row.rows("inferred")
         ],
     )
@@ -257,7 +257,7 @@ def needed_integer(row: Fields, key: str) -> int:
     ConfigError
         If it is missing, or is not an integer.
     """
-    value = row.whole(key)
+    value = row.integer(key)
     if value is None:
         raise row.error(key, None, "an integer")
     return value

@@ -155,7 +155,7 @@ def _read(repository: Repository, folder: Path) -> Removed:
     module, alias, uid = row.needed("module"), row.needed("alias"), row.needed("uid")
     for name in (module, alias, uid):
         check_name(name)
-    return Removed(repository, folder, module, alias, uid, row.number("when") or 0.0, row.whole("size", 0) or 0)
+    return Removed(repository, folder, module, alias, uid, row.number("when") or 0.0, row.integer("size", 0) or 0)
 
 
 def restore(row: Removed) -> Entry:

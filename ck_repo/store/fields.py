@@ -37,7 +37,7 @@ class Fields:
 
     def error(self, key: str, value: Any, wanted: str) -> ConfigError:
         """The error for a value that is not as expected."""
-        where = ".".join(part for part in (self._path, key) if part) or "the whole"
+        where = ".".join(part for part in (self._path, key) if part) or "the document"
         return ConfigError(f"{self._source}: {where} is {_SHORT.repr(value)}, not {wanted}", hint="fix the file")
 
     def place(self, key: str) -> str:
@@ -66,7 +66,7 @@ class Fields:
             raise self.error(key, None, "a text")
         return self.text(key)
 
-    def whole(self, key: str, default: int | None = None) -> int | None:
+    def integer(self, key: str, default: int | None = None) -> int | None:
         """An integer; `default` if the key is missing.
 
         Raises

@@ -33,7 +33,7 @@ from object_detection.layouts import Layout, slots
 from object_detection.loadgen import SUT
 from object_detection.logs import ANSWERS
 from object_detection.processes.choice import check_processes, choose_team
-from object_detection.progress import tell
+from object_detection.progress import report
 from object_detection.readings import Advisor, is_doubtful
 from object_detection.spec import Spec, read_spec
 from object_detection.sut.library import Library, SampleLibrary
@@ -61,7 +61,7 @@ def run(path: Path) -> None:
             scorer.chosen(spec.scorer, spec.official)  # a scorer that is missing is reported before the test
     with timings.part("model"):
         backend = framework(spec.model.backend, spec.device, spec.backend_options)
-        tell("loading the model", 0, None)
+        report("loading the model", 0, None)
         board = Board(spec.folder, slots(spec))
         with board.slot(0).loading():  # before the images: errors of the model come at once
             model = as_loaded(spec.model, backend.load(spec.model, spec.device, spec.threads or 0))
@@ -244,7 +244,7 @@ def score(spec: Spec, images: ImageList, remarks: list[str]) -> Accuracy:
     HarnessError
         If the log has invalid detections, or mAP is undefined for its images.
     """
-    tell("scoring", 0, None)
+    report("scoring", 0, None)
     folder = spec.folder / "accuracy"
     return accuracy.score(spec, images, folder / ANSWERS, folder / "accuracy.txt", remarks)
 
@@ -272,7 +272,7 @@ def run_performance(spec: Spec, team: Team, library: SampleLibrary, images: Imag
         if not _too_short(spec, found):
             break
         assert found.samples_per_second is not None  # the machine has become faster since the layouts were measured
-        tell("performance test again: the machine was faster than measured, so the test ended early", 0, None)
+        report("performance test again: the machine was faster than measured, so the test ended early", 0, None)
         seconds, asked = _run_test(spec, "performance", team, library, len(images), found.samples_per_second)
         found = replace(summary.performance(folder, spec.scenario), repeated=True, profile=team.profile())
     bound, tail = spec.loadgen.target_latency_ms, f"p{100 * spec.loadgen.percentile:g}"

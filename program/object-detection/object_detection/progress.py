@@ -11,7 +11,7 @@ from contextlib import contextmanager
 _lock = threading.Lock()
 
 
-def tell(title: str, done: float, total: float | None, unit: str = "", note: str = "") -> None:
+def report(title: str, done: float, total: float | None, unit: str = "", note: str = "") -> None:
     """Report the progress of a step.
 
     Parameters
@@ -46,7 +46,7 @@ class Throttle:
         now = time.monotonic()
         if now - self._last >= self._every or (done >= self._total and not self._silent):
             self._last, self._silent = now, False
-            tell(self._title, done, self._total, self._unit)
+            report(self._title, done, self._total, self._unit)
 
 
 @contextmanager
@@ -62,15 +62,15 @@ def watched(title: str, total: float, unit: str, done: Callable[[], float], note
     """
     ended = threading.Event()
 
-    def report() -> None:
+    def repeat() -> None:
         while not ended.wait(1.0):
-            tell(title, min(done(), total), total, unit, note())
+            report(title, min(done(), total), total, unit, note())
 
-    thread = threading.Thread(target=report, daemon=True)
+    thread = threading.Thread(target=repeat, daemon=True)
     thread.start()
     try:
         yield
     finally:
         ended.set()
         thread.join()
-        tell(title, total, total, unit)
+        report(title, total, total, unit)

@@ -24,7 +24,7 @@ from object_detection.detections import Rows
 from object_detection.errors import HarnessError
 from object_detection.image_cache import ImageCache
 from object_detection.outputs import OutputCheck
-from object_detection.progress import tell
+from object_detection.progress import report
 from object_detection.spec import Model, Spec
 from object_detection.sut.library import SampleLibrary
 from object_detection.sut.worker import Outputs, Worker
@@ -102,7 +102,7 @@ class Advisor:
             return self._said
 
     def _look(self, worker: Worker) -> str:
-        tell("trying other interpretations of the model's outputs", 0, None)
+        report("trying other interpretations of the model's outputs", 0, None)
         trial = _Trial(self._spec, self._images.first(IMAGES), worker)
         indices = range(len(trial.images))
         self._library.load(indices)

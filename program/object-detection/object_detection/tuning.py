@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from object_detection.contract.spec import MeasuredLayout
 from object_detection.layouts import MAX_SESSIONS, Layout, Space, proposals, space_for
 from object_detection.placement import bound_to
-from object_detection.progress import tell
+from object_detection.progress import report
 from object_detection.server_queue import highest_rate
 from object_detection.spec import Spec
 from object_detection.sut.library import SampleLibrary
@@ -149,7 +149,7 @@ def fastest(
             continue
         if len(rates) >= _MIN_LAYOUTS and time.monotonic() > end:
             break
-        tell("choosing sessions and threads", len(rates), len(rates) + len(layouts), "layouts")
+        report("choosing sessions and threads", len(rates), len(rates) + len(layouts), "layouts")
         team = next((each.team for each in (best, last) if each.team and each.layout.team == layout.team), ())
         last = best  # the one before is let go first: no more than two teams are in memory at once
         new = last = Contender(layout, team or make(*layout.team))
@@ -161,7 +161,7 @@ def fastest(
             peak, best = max(ours), new
         else:
             peak = max(peak, *theirs)
-    tell("choosing sessions and threads", len(rates), len(rates), "layouts")
+    report("choosing sessions and threads", len(rates), len(rates), "layouts")
     return best.layout, best.team, peak, {str(layout): round(rate, 2) for layout, rate in rates.items()}
 
 

@@ -73,7 +73,7 @@ def test_request_returns_values_or_defaults() -> None:
         True,
         False,
     )
-    assert (request.whole("n"), request.number("x"), request.whole("none"), request.number("none")) == (3, 0.5, None, None)
+    assert (request.integer("n"), request.number("x"), request.integer("none"), request.number("none")) == (3, 0.5, None, None)
     assert (request.nested("env"), request.nested("none")) == ({"A": "1"}, {})
     assert (request.repository, request.with_module("x").entry) == ("other", "a")
     assert Request("do", Target("dataset", "a", "mine"), options=options).repository == "mine"

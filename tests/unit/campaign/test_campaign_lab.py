@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 from glob import glob
 from pathlib import Path
 from typing import Any
@@ -175,13 +176,17 @@ def test_cell_that_kills_every_worker_is_dropped(
     assert "three was lost in a run of batch_size 4" in done.err
 
 
+def _has_made(log: Path, count: int) -> bool:
+    return len(made_runs(log)) == count
+
+
 def test_runs_lost_on_several_machines_do_not_count_together(log: Path, lab: Lab, ck_home: Path) -> None:
     gate = ck_home / "gate"
     worker = lab.worker("first", TOY_WAITS_FOR=str(gate))
     await_workers(lab, "first")
     process = lab.begin(*SWEEP, "--exclude=batch_size=1")
     for number, name in enumerate(("second", "third", "fourth"), start=1):
-        until(lambda made=number: len(made_runs(log)) == made, process)
+        until(partial(_has_made, log, number), process)
         lab.stop(worker)
         worker = lab.worker(name, TOY_WAITS_FOR=str(gate))
     until(lambda: len(made_runs(log)) == 4, process)

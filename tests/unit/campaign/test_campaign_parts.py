@@ -107,7 +107,7 @@ def test_a_machine_with_other_inputs_makes_no_part(ck: Callable[..., Any], lines
 
     task = {"key": "0" * 64, "of": "lines", "tags": "dataset,lines", "version": "", "added": {}, "tools": {}, "index": 0}
     answer = make_part({**task, "count": 1, "trust": True, "venv": None})
-    assert "would have other inputs than lines" in answer["error"]
+    assert "would have other inputs than lines" in str(answer["error"])
     assert not lines.exists()
 
 

@@ -117,7 +117,7 @@ def test_machine_with_other_model_answers_no_shard(program: Entry) -> None:
         "trust": True,
     }
     answer = answer_remote(task)
-    assert answer["error"].endswith("as weights, which differs from that of this run")
+    assert str(answer["error"]).endswith("as weights, which differs from that of this run")
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def test_file_is_received_in_parts_and_verified(ck_home: Path) -> None:
     damaged = b"x" + content[101:]
     assert receive(digest, 100, damaged) == len(content)
     answer = make_venv_of_file("bundle", digest, trust=False)
-    assert "was damaged during the transfer" in answer["error"]
+    assert "was damaged during the transfer" in str(answer["error"])
     assert receive(digest, 0, content) == len(content)
     assert make_venv_of_file("bundle", digest, trust=False) == {}
     assert bytes_there("bundle", digest) == -1

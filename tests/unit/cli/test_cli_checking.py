@@ -20,7 +20,7 @@ _ACTION = Action(
     lambda request: Answer(),
     options=(
         Option("tags", "t"),
-        Option("batch-size", "n", kind="whole", minimum=1),
+        Option("batch-size", "n", kind="integer", minimum=1),
         Option("time", "x", kind="number", minimum=0, above=True),
         Option("force", "f", kind="flag"),
         Option("device", "d", choices=("cpu", "cuda")),

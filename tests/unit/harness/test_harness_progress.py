@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from object_detection.progress import Throttle, tell, watched
+from object_detection.progress import Throttle, report, watched
 
 
 def rows(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
@@ -13,7 +13,7 @@ def rows(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
 
 
 def test_line_has_prefix_expected_by_engine(capsys: pytest.CaptureFixture[str]) -> None:
-    tell("scoring", 3, None, "images")
+    report("scoring", 3, None, "images")
     line = capsys.readouterr().out
     assert line.startswith('{"progress"')
     assert json.loads(line) == {"progress": "scoring", "done": 3, "total": None, "unit": "images"}
@@ -33,5 +33,5 @@ def test_watched_ends_at_total(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_note_is_appended(capsys: pytest.CaptureFixture[str]) -> None:
-    tell("performance", 3, 10, "samples", "117.8 samples/s")
+    report("performance", 3, 10, "samples", "117.8 samples/s")
     assert rows(capsys) == [{"progress": "performance", "done": 3, "total": 10, "unit": "samples", "note": "117.8 samples/s"}]

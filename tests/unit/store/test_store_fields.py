@@ -13,10 +13,10 @@ from ck_repo.store.fields import Fields
 def test_values_are_read_with_their_types() -> None:
     row = Fields({"a": "x", "n": 3, "yes": "Yes", "tags": "p,q", "t": {"u": {"k": 1}}, "l": [{"k": "v"}]}, "file")
     assert (row.text("a"), row.text("n"), row.text("none", "d")) == ("x", "3", "d")
-    assert (row.whole("n"), row.whole("none")) == (3, None)
+    assert (row.integer("n"), row.integer("none")) == (3, None)
     assert (row.flag("yes"), row.flag("none")) == (True, False)
     assert row.tags() == ("p", "q")
-    assert row.each("t")["u"].whole("k") == 1
+    assert row.each("t")["u"].integer("k") == 1
     assert [each.needed("k") for each in row.rows("l")] == ["v"]
     assert "a" in row
     assert "b" not in row
@@ -27,8 +27,8 @@ def test_values_are_read_with_their_types() -> None:
     [
         (lambda row: row.text("b"), "m.json: b is True, not a text"),
         (lambda row: row.needed("none"), "m.json: none is None, not a text"),
-        (lambda row: row.whole("s"), "m.json: s is '7', not an integer"),
-        (lambda row: row.whole("b"), "m.json: b is True, not an integer"),
+        (lambda row: row.integer("s"), "m.json: s is '7', not an integer"),
+        (lambda row: row.integer("b"), "m.json: b is True, not an integer"),
         (lambda row: row.flag("s"), "m.json: s is '7', not true or false"),
         (lambda row: row.tags("n"), "m.json: n is 7, not a list of tags"),
         (lambda row: row.texts("l"), r"m.json: l is \[1\], not a list of texts"),

@@ -29,7 +29,7 @@ class FieldError(ValueError):
     """
 
     def __init__(self, key: str, value: object, expected: str) -> None:
-        super().__init__(f"{key or 'the whole'} is {value!r}, not {expected}")
+        super().__init__(f"{key or 'the document'} is {value!r}, not {expected}")
         self.key, self.value, self.expected = key, value, expected
 
     def below(self, part: str) -> FieldError:

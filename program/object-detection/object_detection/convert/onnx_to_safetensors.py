@@ -103,7 +103,7 @@ def convert(task: Task) -> None:
     arrays["anchors"] = _anchors(graph)
     settings = {**_input_scaling(graph, task.source), **_selection(graph, task.source)}
     weights.save(task.output, arrays, NAME, **settings)
-    task.tell(max_batch=None)
+    task.write_interface(max_batch=None)
 
 
 def _anchors(graph: Graph) -> Array:

@@ -53,7 +53,7 @@ def convert(task: Task) -> None:
     add_selection(model.graph, network.selection(), interface["outputs"])
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
-    task.tell(**interface, max_batch=1, opset=_OPSET)
+    task.write_interface(**interface, max_batch=1, opset=_OPSET)
 
 
 def export(network: Detector, images: Tensor, name: str, path: Path, channels_last: bool) -> None:

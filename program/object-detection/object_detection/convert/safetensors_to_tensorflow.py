@@ -24,7 +24,7 @@ def convert(task: Task) -> None:
     with graph.as_default():
         build(arrays, metadata)
     (task.output / FILE).write_bytes(graph.as_graph_def().SerializeToString(deterministic=True))
-    task.tell(**network.interface("tensorflow"), max_batch=None)
+    task.write_interface(**network.interface("tensorflow"), max_batch=None)
 
 
 if __name__ == "__main__":

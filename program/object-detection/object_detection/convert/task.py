@@ -30,7 +30,7 @@ class Task:
     model: Mapping[str, Any]
     output: Path
 
-    def tell(self, **changes: object) -> None:
+    def write_interface(self, **changes: object) -> None:
         """Write how the interface of the result differs from that of the source."""
         (self.output / "model.json").write_text(json.dumps(changes, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 

@@ -40,7 +40,7 @@ def convert(task: Task) -> None:
         tensors_to_rename={tensor: name for name, tensor in names.items()} or None,
         output_path=str(task.output / FILE),
     )
-    task.tell(opset=task.model.get("opset") or _OPSET)
+    task.write_interface(opset=task.model.get("opset") or _OPSET)
 
 
 def _outputs(model: Mapping[str, Any]) -> list[str]:

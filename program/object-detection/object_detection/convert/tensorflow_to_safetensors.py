@@ -86,7 +86,7 @@ def convert(task: Task) -> None:
             arrays["scores.range"] = steps
     offset, scale = _input_scaling(graph, first)
     weights.save(task.output, arrays, NAME, input_offset=offset, input_scale=scale, **_selection(graph))
-    task.tell(profile=known_networks()[NAME].profile_for("tensorflow")["name"], max_batch=None)
+    task.write_interface(profile=known_networks()[NAME].profile_for("tensorflow")["name"], max_batch=None)
 
 
 def _add_layer(graph: Graph, operation: tf.Operation, layer: str, kernel: Array, arrays: weights.Arrays) -> None:

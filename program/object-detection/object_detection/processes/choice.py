@@ -12,7 +12,7 @@ from object_detection.layouts import cores
 from object_detection.loadgen import server_rate
 from object_detection.placement import Topology
 from object_detection.processes.team import ProcessTeam
-from object_detection.progress import tell
+from object_detection.progress import report
 from object_detection.spec import Spec
 from object_detection.sut.sessions import Sessions, seats
 from object_detection.sut.team import OwnTeam, Team
@@ -102,7 +102,7 @@ def choose_team(sessions: Sessions, images: ImageList, topology: Topology, chose
     samples = list(range(min(len(images), TUNING_SAMPLES)))
     sessions.library.load(samples)
     there.prepare(samples[: layout.batch_size])
-    tell(f"measuring {processes} processes", 0, None)
+    report(f"measuring {processes} processes", 0, None)
     turns = [(here.rate(samples) if here else 0.0, there.rate(samples)) for _ in range(_ROUNDS)]
     sessions.library.unload(samples)
     ours, theirs = zip(*turns, strict=True)

@@ -109,9 +109,9 @@ class ProcessPool:
 
     def _work_here(self) -> None:
         """Let the processes work in the folder of this one, which is LoadGen's during a test."""
-        self.tell(json_message(FOLDER, os.getcwd()))
+        self.broadcast(json_message(FOLDER, os.getcwd()))
 
-    def tell(self, message: bytes) -> None:
+    def broadcast(self, message: bytes) -> None:
         """Send a message to all processes."""
         for process in self._processes:
             process.send(message)

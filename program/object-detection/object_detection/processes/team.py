@@ -14,7 +14,7 @@ from object_detection.processes.memory import Memory
 from object_detection.processes.messages import PREPARE, RATE, START, json_message
 from object_detection.processes.pool import ProcessPool
 from object_detection.processes.process import Process
-from object_detection.progress import tell
+from object_detection.progress import report
 from object_detection.readings import Advisor
 from object_detection.sut.profiled import profile_of
 from object_detection.sut.sessions import Seat, Sessions
@@ -40,7 +40,7 @@ class ProcessTeam:
         self._sessions, self._seats, self._layout = sessions, seats, layout
         spec = sessions.spec
         memory = Memory(spec.cache)
-        tell("starting processes", 0, None)
+        report("starting processes", 0, None)
         path = spec.folder / "spec.json"
         team = [Process(path, own, layout.batch_size, memory, spec.cache) for own in distributed(seats, processes)]
         self._pool = ProcessPool(team, layout.batch_size, spec.folder)
@@ -55,7 +55,7 @@ class ProcessTeam:
         }
         ready = self._pool.ask([json_message(START, {**same, **_own(process)}) for process in team])
         self.threads, self.processes = int(ready[0]["threads"]), processes
-        sessions.library.share(SharedImages(memory, self._pool.tell))
+        sessions.library.share(SharedImages(memory, self._pool.broadcast))
 
     def prepare(self, samples: Sequence[int]) -> None:
         """See `Team`."""
