@@ -56,6 +56,8 @@ def install_locked_packages(
     MismatchError
         If a package has the locked version and platform, but other content.
     """
+    if not packages:
+        return {}
     pins = {name: f"{name}=={row.version}" for name, row in packages.items()}
     reasons: dict[str, str] = {}
     begin = log.stat().st_size if log.exists() else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from ck_repo.environment.lockfile import (
     read_lock,
     write_lock,
 )
+from ck_repo.environment.locked_packages import install_locked_packages
 from ck_repo.errors import ConfigError, NotFoundError
 from ck_repo.machine.platform import Platform
 
@@ -119,3 +121,8 @@ def test_component_with_same_key_replaces_old_one() -> None:
     lock = LOCK.with_components((newer, other), {"more": RepositoryState(url="v")})
     assert [row.label for row in lock.components] == ["m2", "d"]
     assert set(lock.repositories) == {"repo", "more"}
+
+
+def test_lock_without_packages_installs_nothing(tmp_path: Path) -> None:
+    assert install_locked_packages(Path(sys.executable), {}, tmp_path / "install.log", same_python=True) == {}
+    assert not (tmp_path / "install.log").exists()
