@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ck_repo.environment.locked_packages import install_locked_packages
 from ck_repo.environment.lockfile import (
     Lock,
     LockedComponent,
@@ -18,7 +19,6 @@ from ck_repo.environment.lockfile import (
     read_lock,
     write_lock,
 )
-from ck_repo.environment.locked_packages import install_locked_packages
 from ck_repo.errors import ConfigError, NotFoundError
 from ck_repo.machine.platform import Platform
 
