@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ck_repo import progress
@@ -92,6 +93,8 @@ def tune_program(request: Request) -> Answer:
     base = cell_of(fixed, {name: values[0] for name, values in over.items()}).options
     check_device(base)
     plan = prepare(request.session, program, base)
+    for model in over.get("model", ()):  # a model that does not exist is an error, not a failure of every trial with it
+        prepare(request.session, program, replace(base, model=model, backend="", backend_options={}, calibration=""))
     backends = read_backends([program.path, *([site_packages(plan.venv.python)] if plan.venv else [])])
     here = Here(request.session, program, base, plan)
     found = here.alternatives(over, fixed, backends)

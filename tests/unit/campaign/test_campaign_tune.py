@@ -348,6 +348,13 @@ def test_failed_trials_are_counted_and_skipped(ck: Callable[..., Any], log: Path
     assert sorted(row["state"] for row in found["trials"]) == ["complete", "complete", "fail"]
 
 
+def test_model_that_does_not_exist_is_refused_at_once(ck: Callable[..., Any], log: Path) -> None:
+    done = ck(*TUNE, "--goal=throughput", "--over.model=plain,fsat")
+    assert done.code != 0
+    assert "fsat" in done.json["error"]
+    assert not made_runs(log)
+
+
 def test_dry_run_lists_search_space(ck: Callable[..., Any], log: Path) -> None:
     found = tune(ck, "--goal=throughput", *SPACE, "--dry-run")
     assert found["space"]["threads"] == "1, 2, 3"
