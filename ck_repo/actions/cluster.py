@@ -34,7 +34,8 @@ def create(request: Request) -> Answer:
             "on one machine:",
             f"  dask scheduler --protocol tls --port 8786 --no-dashboard {words}",
             "on each machine that runs benchmarks:",
-            f"  dask worker tls://HOST:8786 --nthreads 1 --resources {MEASUREMENT}=1 --memory-limit 0 --no-dashboard {words}",
+            f"  dask worker tls://HOST:8786 --name $(hostname) --nthreads 1 --resources {MEASUREMENT}=1 --memory-limit 0 "
+            f"--no-dashboard {words}",
             "here:",
             "  ck sweep program:object-detection --cluster=tls://HOST:8786 --over…",
             "",

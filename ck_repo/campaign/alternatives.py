@@ -85,7 +85,7 @@ class Here:
         axes: dict[str, tuple[str, ...]] = {}
         if len(runs) > 1 and "model" not in over:
             axes["model"] = tuple(runs)
-        if len(every) > 1 and not chosen:
+        if not chosen and (len(every) > 1 or any(self._usual_backend(model) not in every for model in runs)):
             axes["backend"] = every
         return Alternatives(axes, runs, left_out)
 
@@ -146,6 +146,11 @@ class Here:
             return []
         rows = [row for row in known_models(self.session) if row.model.get("network") == network and row.source != "installed"]
         return [_Relative.of(row) for row in sorted(rows, key=lambda row: row.format != format_)]
+
+    def _usual_backend(self, model: str) -> str:
+        """The backend that runs a model if none is named; empty if the model cannot be planned."""
+        plan = self._planned(replace(self.options, model=model, backend="", backend_options={}, calibration=""))
+        return plan.backend if plan else ""
 
     def _planned(self, options: RunOptions) -> RunPlan | None:
         try:

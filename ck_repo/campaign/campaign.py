@@ -133,7 +133,7 @@ def find_campaign(
 
 def _other_machine(campaign: Campaign, wanted: Definition) -> str:
     """A hint if a search of that name belongs to another machine; otherwise empty."""
-    other = campaign.definition.machine != wanted.machine
+    other = campaign.definition.machine and wanted.machine and campaign.definition.machine != wanted.machine
     return "it is a search for the settings of another machine, or of other cores or memory\n" if other else ""
 
 

@@ -125,7 +125,7 @@ class Tuning:
         """
         cells = [self._cell(self._goals[0], values) for values in self._space.choices()]
         planned = install_all(self._session, self._program, plan_cells(self._session, self._program, cells))
-        conditions = [conditions_of(row.plan) if row.plan else row.why for row in planned]
+        conditions = [conditions_of(row.plan) if row.plan else None for row in planned]
         return of_value([self._campaign.definition.machine, self._space.as_data(), conditions])[:16]
 
     def _read_accuracy(self, keep: Sequence[Keep]) -> Accuracy:
@@ -139,7 +139,9 @@ class Tuning:
 
     def _measure_accuracies(self, study: Study) -> None:
         """Measure the accuracy of earlier trials that matter with today's --keep."""
-        while (values := study.unmeasured()) is not None:
+        asked: list[Mapping[str, Any]] = []
+        while (values := study.unmeasured()) is not None and values not in asked:
+            asked.append(values)
             options = self._cell(self._goals[0], values).options
             try:
                 self._accuracy_of(options)
@@ -301,7 +303,6 @@ class Tuning:
 
     def _keep(self, study: Study, verdicts: Mapping[str, Verdict]) -> None:
         """Keep the settings for `ck run --tuned` on this machine."""
-        update_entry(self._campaign.entry, {"verdicts": None, "settings": None})  # objects would be merged with the old ones
         kept = {
             "verdicts": {name: verdict.as_data() for name, verdict in verdicts.items()},
             "settings": {name: self._settings(GOALS[name], verdict) for name, verdict in verdicts.items()},
@@ -309,6 +310,7 @@ class Tuning:
             "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "trials": dict(Counter(row["state"] for row in study.rows())),
         }
+        update_entry(self._campaign.entry, dict.fromkeys(("verdicts", "settings", "trials")))  # else they would be merged
         update_entry(self._campaign.entry, kept)
 
     def _settings(self, goal: Goal, verdict: Verdict) -> dict[str, object]:

@@ -144,6 +144,8 @@ def _of_machine(session: Session, program: Entry, options: RunOptions) -> Iterat
             progress.warn(f"{entry.cid} is skipped: {error.what}")
             continue
         kept = meta.get("settings") or {}
+        if meta.get("verdicts") and not meta.get("settings"):
+            progress.warn(f"{entry.cid} is skipped: an earlier version of ck recorded it. Repeat its search")
         goal = next((name for name in kept if name in GOALS and GOALS[name].scenario == options.scenario), "")
         if not goal or campaign.definition.machine != same_machine() or not _is_for(campaign, program, options):
             continue

@@ -21,7 +21,7 @@ def verdict_lines(meta: Mapping[str, Any]) -> list[str]:
         lines += ["", *front_lines(goals, meta.get("front") or ())]
     for name, verdict in verdicts.items():
         if goal := GOALS.get(str(name)):
-            lines += ["", *_one(goal, verdict)]
+            lines += ["", *_one(goal, verdict, kept=name in (meta.get("settings") or {}))]
     return lines
 
 
@@ -45,22 +45,24 @@ def shown(value: Any) -> str:
     return "default" if value == "" else str(value)
 
 
-def _one(goal: Goal, verdict: Mapping[str, Any]) -> list[str]:
+def _one(goal: Goal, verdict: Mapping[str, Any], *, kept: bool) -> list[str]:
     settings = [(str(name).removeprefix("backend_options."), shown(value)) for name, value in (verdict["values"] or {}).items()]
     interval = verdict.get("interval")
     between = "" if interval is None else f" (95 % interval {interval[0]:.3f} – {interval[1]:.3f})"
     named = "" if goal.scenario == RunOptions().scenario else f" --scenario={goal.scenario}"
     run = f"`ck run --tuned{named}`"
-    return [
+    lines = [
         f"goal: {goal.name}, {goal.scenario}",
         *pair_lines(settings),
         f"settings: {_figures(verdict['winner'])} {goal.unit}",
         f"default:  {_figures(verdict['default'])} {goal.unit}",
         f"{verdict['ratio']:.3f} times the speed of the default choice{between}",
-        f"the settings are faster than the default choice: {run} uses them on this machine"
-        if verdict.get("beats_default")
-        else f"the settings are NOT faster than the default choice, which {run} uses on this machine",
     ]
+    if not kept:
+        return [*lines, f"recorded by an earlier version of ck: {run} does not use it"]
+    if verdict.get("beats_default"):
+        return [*lines, f"the settings are faster than the default choice: {run} uses them on this machine"]
+    return [*lines, f"the settings are NOT faster than the default choice, which {run} uses on this machine"]
 
 
 def _figures(values: Any) -> str:

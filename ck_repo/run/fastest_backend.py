@@ -154,7 +154,15 @@ def fastest_backend(session: Session, program: Entry, options: RunOptions) -> Ru
     fastest = max(row[0] for row in rates.values())
     close = [name for name, row in rates.items() if row[0] * _CLOSE >= fastest]
     for name in close * _ROUNDS if len(close) > 1 else ():  # in turns, so that a disturbance of the machine meets all
-        rates[name].append(_measured(session, program, replace(options, retune=False), name).rate)
+        if name not in rates:
+            continue
+        try:
+            rates[name].append(_measured(session, program, replace(options, retune=False), name).rate)
+        except CKError as error:
+            if name == base.backend:
+                raise
+            progress.say(f"backend {name} is excluded: {error.what}")
+            del rates[name]
     best, speed = _chosen({name: statistics.median(row) for name, row in rates.items()}, base.backend)
     progress.say(f"backend {best}: {speed}")
     _keep(_subject(candidates(session, program, options), options), best)

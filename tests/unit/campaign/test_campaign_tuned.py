@@ -54,6 +54,17 @@ def test_settings_of_other_machine_or_model_are_not_used(ck: Callable[..., Any])
     assert ck(*RUN).code == 16
 
 
+def test_search_of_earlier_version_is_reported(ck: Callable[..., Any]) -> None:
+    found = answer(ck(*TUNE, *THREADS))
+    name = found["campaign"]["data_uoa"]
+    assert "`ck run --tuned` uses them" in ck("show", f"campaign:{name}").out
+    update_entry(load(Repositories(), "campaign", name), {"settings": None})
+    done = ck(*RUN)
+    assert done.code == 16
+    assert f"campaign:{name} is skipped: an earlier version of ck recorded it" in done.err
+    assert "recorded by an earlier version of ck: `ck run --tuned` does not use it" in ck("show", f"campaign:{name}").out
+
+
 @pytest.mark.usefixtures("quick")
 def test_run_gets_backend_of_search_with_its_options(ck: Callable[..., Any]) -> None:
     answer(ck(*TUNE, "--backend=quick", *FIXED))
