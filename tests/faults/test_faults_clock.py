@@ -30,6 +30,13 @@ sys.exit(main())
 """
 
 
+def _remove_stale_memory() -> None:
+    """Killed processes leave the shared memory of libfaketime, by process id: a new process of that id would fail."""
+    for path in Path("/dev/shm").glob("*faketime_*"):
+        if not Path("/proc", path.name.rpartition("_")[2]).exists():
+            path.unlink(missing_ok=True)
+
+
 def _under(clock: dict[str, str], operation: Operation, home: Path, *before: str) -> subprocess.CompletedProcess[str]:
     command = [*before, sys.executable, "-c", _RUNNER, *operation.words(home)]
     variables = {**environment(home), "DONT_FAKE_MONOTONIC": "1", **clock}
@@ -60,6 +67,7 @@ def _expected(operation: Operation, home: Path) -> object:
 def test_command_with_wrong_clock(tmp_path: Path, name: str, clock: str) -> None:
     home = tmp_path / "home"
     expected = _expected(OPERATIONS[name], home)
+    _remove_stale_memory()
     done = _under({}, OPERATIONS[name], home, "faketime", clock)
     assert done.returncode == 0, done.stderr
     assert OPERATIONS[name].state(home) == expected
