@@ -50,7 +50,7 @@ ACTIONS: Actions = {}
         *READINESS,
         Option(
             "cluster",
-            "machines that make the runs: local, local:2, ssh:HOSTS.yaml or tls://HOST:PORT of a scheduler",
+            "machines that make the runs: local, local:2, ssh:HOSTS.yaml, slurm:PROFILE.yaml, or a scheduler's tls://HOST:PORT",
             value="local",
         ),
         Option("certificates", "the cluster whose certificates are used (default `default`)", value="NAME"),

@@ -13,13 +13,14 @@ from ck_repo.cli.output import Output, answer_text, error_data
 from ck_repo.cli.progress import console_sink
 from ck_repo.cli.words import Words, parse
 from ck_repo.errors import UsageError
+from ck_repo.kernel.answer import Answer
 from ck_repo.kernel.dictionary import words_of
 from ck_repo.store.atomic import write_json
 
 _FORMS = ("none", "con", "json", "json_file")
 
 
-def access(i: Mapping[str, Any] | Sequence[str] | str) -> dict[str, Any]:
+def access(i: Mapping[str, Any] | Sequence[str] | str) -> Answer:
     """Run an action and return its answer as a dictionary.
 
     Parameters
@@ -53,7 +54,7 @@ def access(i: Mapping[str, Any] | Sequence[str] | str) -> dict[str, Any]:
         with progress.shown_in(console_sink() if form == "con" else progress.SILENT):
             answer = perform(words)
         output.answer(answer)
-        found: dict[str, Any] = json.loads(answer_text(answer))
+        found: Answer = json.loads(answer_text(answer))
     except Exception as problem:
         error = error_of(problem)
         if form in ("con", "json"):
@@ -86,7 +87,7 @@ def _form(words: Words, usual: str) -> tuple[str, str]:
     return form, file
 
 
-def _written(found: dict[str, Any], path: Path) -> dict[str, Any]:
+def _written(found: Answer, path: Path) -> Answer:
     try:
         write_json(path, found)
     except Exception as problem:

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from ck_repo.kernel.answer import Answer
+
 
 def out(s: object) -> None:
     """Print a text and flush it."""
@@ -24,7 +26,7 @@ def jerr(r: Mapping[str, Any]) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def inp(i: Mapping[str, Any]) -> dict[str, Any]:
+def inp(i: Mapping[str, Any]) -> Answer:
     """Print ``text`` and read a line: ``{'return': 0, 'string': …}``; an error if no input is available."""
     try:
         return {"return": 0, "string": input(str(i.get("text", "")))}

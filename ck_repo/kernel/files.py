@@ -11,7 +11,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-Answer = dict[str, Any]
+from ck_repo.kernel.answer import Answer
+
 _NOT_FOUND = 16
 _SPECIAL = (".cm", ".git", ".svn")
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from ck_repo.cli.words import target
 from ck_repo.errors import CKError
+from ck_repo.kernel.answer import Answer
 from ck_repo.store import uid
 
 
-def gen_uid(i: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def gen_uid(i: Mapping[str, Any] | None = None) -> Answer:
     """A new UID as ``data_uid``."""
     return {"return": 0, "data_uid": uid.new_uid()}
 
@@ -41,7 +42,7 @@ def get_from_dicts(
     return value
 
 
-def merge_dicts(i: Mapping[str, Any]) -> dict[str, Any]:
+def merge_dicts(i: Mapping[str, Any]) -> Answer:
     """Merge ``dict2`` into ``dict1`` recursively; with ``append_lists`` lists are extended, else replaced."""
     _merge(i["dict1"], i["dict2"], append=i.get("append_lists") == "yes")
     return {"return": 0, "dict1": i["dict1"]}
@@ -58,7 +59,7 @@ def _merge(into: MutableMapping[str, Any], more: Mapping[str, Any], *, append: b
             into[key] = value
 
 
-def parse_cid(i: Mapping[str, Any]) -> dict[str, Any]:
+def parse_cid(i: Mapping[str, Any]) -> Answer:
     """The parts of ``cid`` (``module:entry`` or ``repository:module:entry``); with ``ignore_error`` an invalid one has none."""
     try:
         found = target(str(i["cid"]).strip())
@@ -70,7 +71,7 @@ def parse_cid(i: Mapping[str, Any]) -> dict[str, Any]:
     return {"return": 0, **repository, "module_uoa": found.module, "data_uoa": found.entry}
 
 
-def set_by_flat_key(i: Mapping[str, Any]) -> dict[str, Any]:
+def set_by_flat_key(i: Mapping[str, Any]) -> Answer:
     """Set ``value`` in ``dict`` at ``key``, a flat key: ``##a#b`` is a key of an object, ``##a@0`` an index of a list."""
     row: Any = i["dict"]
     steps = _steps(str(i["key"]))
