@@ -90,7 +90,7 @@ class Here:
         return Alternatives(axes, runs, left_out)
 
     def reference(self) -> dict[str, Any] | None:
-        """What the run whose accuracy is kept has in other ways than the default choice, by the names of `RunOptions`.
+        """The options in which the run whose accuracy is kept differs from the default choice, by the names of `RunOptions`.
 
         It runs the network's model in 32-bit floats without options of a backend. None if the default choice has another
         precision, and this machine has no such model.

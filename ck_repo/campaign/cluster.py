@@ -48,7 +48,7 @@ class ClusterError(CKError):
 
 
 class LostError(ClusterError):
-    """A worker is gone before it has returned what it was asked for."""
+    """A worker was lost before it returned its result."""
 
 
 @dataclass(frozen=True)
@@ -150,12 +150,12 @@ class Cluster:
     def result(self, future: Any, address: str) -> Any:
         """The result of a submitted function; waits for it and for its transfer.
 
-        Dask itself waits forever for a worker that is gone, because no other worker may call the function.
+        Dask itself waits forever for a worker that was lost, because no other worker may call the function.
 
         Raises
         ------
         LostError
-            If its worker is gone.
+            If its worker was lost.
         """
         distributed = optional("distributed", "cluster")
         fetching = self.client.gather(future, asynchronous=True)
@@ -163,11 +163,11 @@ class Cluster:
         while not wait([returned], timeout=SECOND).done:
             if not self.is_there(address):
                 future.cancel()
-                raise LostError("its worker is gone")
+                raise LostError("its worker was lost")
         try:
             return returned.result()
         except (distributed.KilledWorker, distributed.CancelledError, CancelledError) as error:
-            raise LostError(f"its worker is gone ({type(error).__name__})") from None
+            raise LostError(f"its worker was lost ({type(error).__name__})") from None
 
     def machines(self, names: Container[str] | None = None) -> list[Machine]:
         """The machines that workers are on now, by name; warns about workers that cannot be used.

@@ -158,10 +158,10 @@ class _Running:
         return None if self._limits.total is None else self._limits.total - (time.monotonic() - self._begun)
 
     def _give_up_lost(self) -> None:
-        """Give up the runs whose worker is gone."""
+        """Give up the runs whose worker was lost."""
         for future, (job, machine, address) in list(self._under_way.items()):
             if not future.done() and not self._cluster.is_there(address):
-                self._lost(future, job, machine, "its worker is gone")
+                self._lost(future, job, machine, "its worker was lost")
 
     def _hand_out(self, present: Mapping[str, str]) -> bool:
         """Start runs on idle machines; return False if the time is up."""

@@ -79,7 +79,7 @@ class Machines:
         self._skipped[name] = why
 
     def note_work(self) -> None:
-        """Some work is in progress: the time without any begins anew."""
+        """Some work is in progress: the time without any starts again."""
         self._idle_since = None
 
     def are_away(self) -> bool:
@@ -109,7 +109,7 @@ class Machines:
 
 
 class MachineVenvs:
-    """The venvs that machines make of a file, each in a thread of its own.
+    """The venvs that machines create from a file, each in a separate thread.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ class MachineVenvs:
     def has(self, machine: str, address: str) -> bool:
         """Whether a machine has its venv; if not, it begins to make it.
 
-        A machine that was lost begins again where it stopped.
+        A machine that was lost resumes where it stopped.
 
         Raises
         ------
@@ -144,8 +144,8 @@ class MachineVenvs:
             raise error
         self._losses[machine] = self._losses.get(machine, 0) + 1
         if self._losses[machine] >= _TRIES:
-            raise ClusterError(f"{machine} was lost {_TRIES} times while it made its venv: {error}")
-        progress.warn(f"{machine} was lost while it made its venv, and begins again: {error}")
+            raise ClusterError(f"{machine} was lost {_TRIES} times while it created its venv: {error}")
+        progress.warn(f"{machine} was lost while it created its venv, and resumes: {error}")
         del self._making[machine]
         return False
 

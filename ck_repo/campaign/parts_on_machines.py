@@ -136,7 +136,7 @@ class _Parts(Generic[Answer]):
                 self._under_way[self._cluster.submit(address, self._work.function, task)] = (index, name, address)
 
     def _ended(self) -> list[Any]:
-        """The parts that have ended, or whose worker is gone; waits a moment for one."""
+        """The parts that have ended, or whose worker was lost; waits a moment for one."""
         distributed = optional("distributed", "cluster")
         with suppress(TimeoutError, distributed.TimeoutError, distributed.CancelledError):
             distributed.wait(list(self._under_way), timeout=SECOND, return_when="FIRST_COMPLETED")
@@ -144,7 +144,7 @@ class _Parts(Generic[Answer]):
         return [future for future, (_, _, address) in rows if future.done() or not self._cluster.is_there(address)]
 
     def _take(self, future: Any) -> None:
-        """Take a part home, or have it made again.
+        """Collect the result of a part, or queue it again.
 
         Raises
         ------

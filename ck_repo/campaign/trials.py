@@ -46,7 +46,7 @@ class Trials:
         Optuna's.
     accuracy
         What is known of the accuracy of choices; the study has only the keys of the choices, so a search that is continued with
-        another --keep judges its earlier trials anew.
+        another --keep judges its earlier trials again.
     """
 
     def __init__(self, study: Any, goals: Sequence[Goal], accuracy: Accuracy) -> None:

@@ -62,7 +62,7 @@ class Tuning:
     first
         The default choice: the first value of each option that is searched, other than the layout and options of backends.
     reference
-        What the run whose accuracy is kept has in other ways than the default choice.
+        The options in which the run whose accuracy is kept differs from the default choice.
     """
 
     def __init__(

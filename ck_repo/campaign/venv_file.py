@@ -62,7 +62,7 @@ def send_venv(cluster: Cluster, machine: str, address: str, file: VenvFile, *, t
     Raises
     ------
     LostError
-        If its worker is gone; what arrived is kept there.
+        If its worker was lost; what arrived is kept there.
     ClusterError
         If the machine cannot create it.
     """

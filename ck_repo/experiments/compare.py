@@ -9,6 +9,7 @@ from ck_repo import progress
 from ck_repo.contract.record import write
 from ck_repo.errors import NotFoundError
 from ck_repo.experiments.detections import compared, read_detections
+from ck_repo.experiments.experiment_table import setting_text
 from ck_repo.experiments.figures import Figures, figures
 from ck_repo.experiments.meta import ExperimentMeta, read_experiment
 from ck_repo.experiments.published import all_published, matching
@@ -67,11 +68,6 @@ def properties(entry: Entry) -> dict[str, str]:
     for name, version in (meta.venv.packages if meta.venv else {}).items():
         column[f"package {name}"] = version
     return column
-
-
-def setting_text(value: object) -> str:
-    """A setting of the results as text: ``arena no, graph_level all`` for several options."""
-    return ", ".join(f"{key} {value[key]}" for key in sorted(value)) if isinstance(value, Mapping) else str(value)
 
 
 def _figures(found: Figures) -> dict[str, str]:

@@ -126,12 +126,18 @@ def _subject_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
         ("model", f"{results.model} ({model.digest[:12]}){converted}"),
         ("data set", f"{results.dataset}, {results.images} images"),
         ("backend", f"{results.backend} {results.backend_version} on {results.device}"),
+        *([("options", setting_text(results.backend_options))] if results.backend_options else []),
         ("sessions", f"{results.sessions} × {_threads(results.threads)}, batch {results.batch_size}{_layout_source(results)}"),
         *([("processes", f"{results.processes}")] if results.processes > 1 else []),
         ("scenario", f"{results.scenario}{_purpose(meta)}, LoadGen {results.loadgen_version}{official}"),
         *_calibration_rows(results),
         *_compliance_rows(meta),
     ]
+
+
+def setting_text(value: object) -> str:
+    """A setting of the results as text: ``arena no, graph_level all`` for several options."""
+    return ", ".join(f"{key} {value[key]}" for key in sorted(value)) if isinstance(value, Mapping) else str(value)
 
 
 def _calibration_rows(results: Results) -> list[tuple[str, str]]:

@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ck_repo.contract.record import write
-from ck_repo.experiments.compare import SETTINGS, setting_text
+from ck_repo.experiments.compare import SETTINGS
 from ck_repo.experiments.detections import Agreement, agreement
+from ck_repo.experiments.experiment_table import setting_text
 from ck_repo.experiments.figures import figures
 from ck_repo.experiments.interval import geometric_interval
 from ck_repo.experiments.meta import ExperimentMeta

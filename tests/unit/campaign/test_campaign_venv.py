@@ -123,7 +123,7 @@ def test_machine_lost_while_it_gets_its_venv_gets_it_when_it_is_back(log: Path, 
     lab.worker("far")
     _, err = process.communicate(timeout=WAIT)
     assert process.returncode == 0, err
-    assert b"far was lost while it made its venv" in err
+    assert b"far was lost while it created its venv" in err
     assert [entry.meta()["venv"]["name"] for entry in find(Repositories(), "experiment")] == [f"bundle-{digest[:12]}"] * 2
 
 

@@ -54,6 +54,12 @@ def test_figure_of_each_scenario(scenario: str, figures: dict[str, Any], text: s
     assert performance_text(meta(results(scenario, valid=False, **figures))) == f"{text} (INVALID)"
 
 
+def test_options_of_the_backend_are_shown() -> None:
+    lines = experiment_lines("mine", meta({**results(), "backend_options": {"precision": "bf16", "hint": "latency"}}))
+    assert "options      hint latency, precision bf16" in lines
+    assert not any(line.startswith("options") for line in experiment_lines("mine", meta(results())))
+
+
 def test_profile_is_a_table_below_the_figures() -> None:
     stages = dict.fromkeys(("queue_us", "batch_us", "packing_us", "loadgen_us", "harness_us", "idle_us"), 25.0)
     profile = {"samples": 10, "batches": 5, "sessions": 1, "framework_us": 75.0, **stages}
